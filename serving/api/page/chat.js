@@ -1,0 +1,185 @@
+// The chat page: what the reader does, turned into requests, and their replies into the conversation.
+
+import { Conversation } from "./conversation.js";
+import { ServerStatus } from "./server.js";
+import { Settings } from "./settings.js";
+import { streamReply } from "./stream.js";
+import { Transcript } from "./transcript.js";
+
+const byId = (id) => document.getElementById(id);
+
+class Chat {
+  #running = null; // the AbortController of the reply that is being written
+
+  constructor() {
+    this.conversation = new Conversation();
+    this.settings = new Settings(byId("settings"));
+    this.transcript = new Transcript({ messages: byId("messages"), scroller: byId("scroller"), toLatest: byId("to-latest") });
+    this.server = new ServerStatus((status) => this.#showServer(status));
+    this.prompt = byId("prompt");
+    this.model = byId("model");
+  }
+
+  start() {
+    this.#listen();
+    this.transcript.show(this.conversation.messages);
+    this.#refresh();
+    this.server.watch();
+  }
+
+  send(text) {
+    if (this.#running || !this.server.ready || !text.trim()) return;
+    const reply = this.conversation.ask(text.trim());
+    this.conversation.messages.slice(-2).forEach((message) => this.transcript.append(message));
+    this.transcript.scrollToEnd();
+    this.prompt.value = "";
+    this.#stream(reply);
+  }
+
+  regenerate() {
+    if (this.#running || !this.server.ready) return;
+    const reply = this.conversation.askAgain();
+    this.transcript.replaceLast(reply);
+    byId("send").focus(); // the button that was pressed is gone
+    this.#stream(reply);
+  }
+
+  stop() {
+    this.#running?.abort();
+  }
+
+  newChat() {
+    this.stop();
+    this.conversation.clear();
+    this.transcript.show([]);
+    this.#refresh();
+    this.prompt.focus();
+  }
+
+  async #stream(reply) {
+    const running = new AbortController();
+    this.#running = running;
+    this.#refresh();
+    const request = {
+      model: this.model.value,
+      messages: this.conversation.prompt(this.settings.system),
+      stream: true,
+      stream_options: { include_usage: true },
+      ...this.settings.sampling,
+    };
+    try {
+      await this.#receive(reply, streamReply(request, running.signal));
+    } catch (failure) {
+      this.#fail(reply, failure, running.signal);
+    }
+    this.#running = null;
+    this.conversation.save();
+    this.transcript.update();
+    this.#refresh();
+  }
+
+  async #receive(reply, events) {
+    const asked = performance.now();
+    let first = null;
+    let reason = "stop";
+    for await (const { text, finish, usage } of events) {
+      if (text) {
+        first ??= performance.now();
+        reply.content += text;
+        reply.figures = { firstToken: first - asked, seconds: (performance.now() - first) / 1000, usage: null };
+      }
+      if (usage && reply.figures) reply.figures.usage = usage;
+      reason = finish ?? reason;
+      this.transcript.update();
+    }
+    reply.state = reason === "length" ? "cut" : "complete";
+  }
+
+  #fail(reply, failure, signal) {
+    if (signal.aborted) {
+      reply.state = "stopped";
+      return;
+    }
+    reply.state = "failed";
+    reply.problem = problemText(failure);
+    this.server.watch(); // the engine may be gone
+  }
+
+  #showServer({ ready, models, text, done, total }) {
+    const progress = byId("status-progress");
+    byId("status").hidden = ready;
+    if (ready) {
+      this.#listModels(models);
+    } else {
+      byId("status-text").textContent = text;
+      progress.hidden = total === 0;
+      progress.max = total || 1;
+      progress.value = done;
+    }
+    this.#refresh();
+  }
+
+  #listModels(models) {
+    const chosen = this.model.value;
+    this.model.replaceChildren(...models.map((id) => new Option(id, id, false, id === chosen)));
+    this.model.disabled = models.length < 2;
+  }
+
+  /** Bring the controls in line with the state. */
+  #refresh() {
+    const { messages } = this.conversation;
+    document.body.toggleAttribute("data-empty", messages.length === 0);
+    document.body.toggleAttribute("data-running", this.#running !== null);
+    for (const button of document.querySelectorAll("[data-action=again], .suggestions button")) {
+      button.disabled = !this.server.ready;
+    }
+    const send = byId("send");
+    send.disabled = this.#running ? false : !this.server.ready || !this.prompt.value.trim();
+    send.setAttribute("aria-label", this.#running ? "Stop" : "Send");
+    send.title = this.#running ? "Stop (Esc)" : "Send (Enter)";
+    this.prompt.style.height = "auto";
+    this.prompt.style.height = `${this.prompt.scrollHeight}px`;
+  }
+
+  #listen() {
+    byId("composer").addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (this.#running) this.stop();
+      else this.send(this.prompt.value);
+    });
+    this.prompt.addEventListener("input", () => this.#refresh());
+    this.prompt.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      this.send(this.prompt.value);
+    });
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && !this.settings.isOpen) this.stop();
+      if (event.key.toLowerCase() === "o" && event.shiftKey && (event.ctrlKey || event.metaKey)) {
+        event.preventDefault();
+        this.newChat();
+      }
+    });
+    byId("messages").addEventListener("click", ({ target }) => {
+      if (target.closest("[data-action=again]")) this.regenerate();
+    });
+    byId("suggestions").addEventListener("click", ({ target }) => {
+      if (!target.closest("button")) return;
+      byId("send").focus();
+      this.send(target.textContent);
+    });
+    byId("new-chat").addEventListener("click", () => this.newChat());
+    byId("open-settings").addEventListener("click", () => this.settings.open());
+    byId("close-settings").addEventListener("click", () => this.settings.close());
+    byId("to-latest").addEventListener("click", () => this.transcript.scrollToEnd());
+    window.addEventListener("pagehide", () => this.conversation.save());
+  }
+}
+
+function problemText({ message, status, retryAfter }) {
+  if (status !== 503) return message;
+  const wait = retryAfter ? ` It should be back in about ${retryAfter} s.` : "";
+  return `The engine is restarting.${wait}`;
+}
+
+new Chat().start();

@@ -1,0 +1,49 @@
+"""What a person may choose about an engine: plain values, no JAX, no pydantic.
+
+The metadata of each field is written in pydantic's words (`description`, `ge`, `le`, `multiple_of`), so that
+`serving.settings` validates and documents the very same class without the engine importing pydantic.
+"""
+
+from dataclasses import dataclass, field, fields
+from typing import Literal
+
+DType = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+def _option(default, description: str, **limits):
+    return field(default=default, metadata={"description": description, **limits})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """The engine's options. Every value here also is a setting `engine.NAME` and a flag `--NAME`."""
+
+    max_rows: int = _option(64, "Sequences decoded at once; more wait their turn.", ge=1, le=4096)
+    max_context: int = _option(0, "Tokens of prompt and reply together; 0 takes the model's own limit.", ge=0)
+    page_size: int = _option(16, "Tokens in one page of the KV cache.", ge=1, le=1024)
+    pages: int = _option(0, "Pages in the KV cache; 0 fills kv_memory.", ge=0)
+    kv_memory: float = _option(
+        0.0,
+        "Memory for the KV cache when pages is 0: up to 1 a fraction of the device's free memory, above 1 bytes; "
+        "0 lets the engine choose by platform.",
+        ge=0,
+    )
+    step_tokens: int = _option(512, "Prompt tokens that one step computes beside the rows that decode.", ge=1)
+    decode_steps: int = _option(4, "Decode steps in one dispatch while nobody waits for a row.", ge=1, le=64)
+    dtype: DType = _option("auto", "Type of weights and KV cache; auto picks what the platform is fast at.")
+    prefix_cache: bool = _option(True, "Keep the pages of earlier prompts and replies for requests that begin alike.")
+    compile_threads: int = _option(2, "Step programs compiled side by side at start.", ge=1, le=64)
+    compilation_cache_dir: str = _option(
+        "", "Folder of programs compiled earlier, which makes the next start faster; empty keeps none."
+    )
+
+    def flags(self) -> list[str]:
+        """The options as flags of `tradewind engine`, each one spelled out."""
+        arguments = []
+        for option in fields(self):
+            name, value = option.name.replace("_", "-"), getattr(self, option.name)
+            if isinstance(value, bool):
+                arguments.append(f"--{name}" if value else f"--no-{name}")
+            else:
+                arguments += [f"--{name}", str(value)]
+        return arguments

@@ -1,0 +1,68 @@
+"""Settings as flags of a command: name, type, help and default all come from the settings tree."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from serving.settings import CONFIG_VARIABLE, LoadedSettings, Setting, all_settings, load_settings
+
+ConfigFlag = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        help=f"TOML file of settings (environment: {CONFIG_VARIABLE}); by default DATA_DIR/tradewind.toml if it is there.",
+        rich_help_panel="Settings",
+    ),
+]
+PANELS = {"server": "Server", "engine": "Engine"}
+
+
+def takes_settings(*groups: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the flags of these groups of settings ("" for the top of the tree), and `--config`.
+
+    The command's parameter `loaded` gets what is in force; its other parameters stay its own.
+    """
+    chosen = [setting for setting in all_settings() if setting.name.rpartition(".")[0] in groups]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(**values: Any) -> None:
+            flags = {setting.name: values.pop(_parameter_name(setting)) for setting in chosen}
+            command(loaded=load_settings(flags, values.pop("config")), **values)
+
+        own = [p for p in inspect.signature(command).parameters.values() if p.annotation is not LoadedSettings]
+        parameters = [
+            *own,
+            *(_parameter(setting) for setting in chosen),
+            inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=ConfigFlag),
+        ]
+        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+        run.__signature__ = inspect.Signature(parameters)
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        return run
+
+    return decorate
+
+
+def _parameter_name(setting: Setting) -> str:
+    return setting.path[-1]
+
+
+def _parameter(setting: Setting) -> inspect.Parameter:
+    names = [setting.flag]
+    if setting.annotation is bool:
+        names = [f"{setting.flag}/--no-{setting.flag.removeprefix('--')}"]
+    option = typer.Option(
+        *names,
+        help=setting.description,
+        show_default=False if setting.default in (None, "") else str(setting.default),
+        rich_help_panel=PANELS.get(setting.path[0], "Settings"),
+    )
+    annotation = Annotated[setting.annotation | None, option]
+    return inspect.Parameter(
+        _parameter_name(setting), inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
+    )

@@ -1,0 +1,135 @@
+"""Who starts an engine: a child process of the gateway's, or nobody, for an engine at a fixed address."""
+
+import asyncio
+import logging
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from serving.engine.options import EngineOptions
+
+log = logging.getLogger(__name__)
+
+
+class EngineHandle(Protocol):
+    """An engine that was started."""
+
+    target: str  # where its gRPC server listens
+
+    async def wait(self) -> str:
+        """Return when the engine has ended; says how it ended."""
+
+    async def stop(self) -> None:
+        """End the engine; returns when it has ended."""
+
+
+class Launcher(Protocol):
+    """Starts engines, one at a time."""
+
+    async def start(self) -> EngineHandle:
+        """Start an engine; returns at once, while it loads."""
+
+
+def engine_command(model: Path, options: EngineOptions) -> Callable[[str], Sequence[str]]:
+    """The command line of `tradewind engine` for a local child, as a function of the address to listen at."""
+
+    def command(listen: str) -> Sequence[str]:
+        engine = [sys.executable, "-m", "serving.cli", "engine", "--model", str(model), "--listen", listen]
+        return [*engine, "--exit-with-parent", *options.flags()]
+
+    return command
+
+
+class LocalLauncher:
+    """Starts the engine as a child process that listens at a socket in a private folder and ends with its parent."""
+
+    def __init__(self, command: Callable[[str], Sequence[str]], *, grace: float = 8.0):
+        self._command = command
+        self._grace = grace
+
+    async def start(self) -> "LocalEngine":
+        """Start the child; its output goes to this process's log."""
+        folder = Path(tempfile.mkdtemp(prefix="tradewind-"))
+        target = f"unix:{folder / 'engine.sock'}"
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._command(target),
+                stdin=subprocess.PIPE,  # held open: its end is how the child learns that this process died
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # the terminal's Ctrl-C is the gateway's to handle
+            )
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return LocalEngine(process, target, folder, self._grace)
+
+
+class LocalEngine:
+    """A running child process. `grace` is how many seconds it has to end when asked to."""
+
+    def __init__(self, process: asyncio.subprocess.Process, target: str, folder: Path, grace: float):
+        self.target = target
+        self.pid = process.pid
+        self._process = process
+        self._folder = folder
+        self._grace = grace
+        self._last_lines: deque[str] = deque(maxlen=1)
+        self._output = asyncio.create_task(self._forward_output())
+
+    async def wait(self) -> str:
+        """Return when the process has ended; says how, with the last line that it wrote."""
+        status = await self._process.wait()
+        await self._output
+        if status < 0:
+            return f"the engine's process was killed by {signal.Signals(-status).name}"
+        return ": ".join((f"the engine's process ended with status {status}", *self._last_lines))
+
+    async def stop(self) -> None:
+        """SIGTERM, and SIGKILL when that did not help within the grace period."""
+        try:
+            if self._process.returncode is None:
+                self._process.terminate()
+                async with asyncio.timeout(self._grace):
+                    await self._process.wait()
+        except TimeoutError:
+            log.warning("the engine's process %d did not end in %g s and is killed", self.pid, self._grace)
+        finally:
+            if self._process.returncode is None:
+                self._process.kill()
+            await self._process.wait()
+            await self._output
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _forward_output(self) -> None:
+        rest = b""
+        while chunk := await self._process.stdout.read(65536):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                text = line.decode(errors="replace").rstrip()
+                self._last_lines.append(text)
+                log.info("[engine %d] %s", self.pid, text)
+
+
+class FixedAddress:
+    """An engine that somebody else starts and keeps, such as Kubernetes."""
+
+    def __init__(self, target: str):
+        self.target = target
+
+    async def start(self) -> "FixedAddress":
+        """There is nothing to start."""
+        return self
+
+    async def wait(self) -> str:
+        """Never returns: only the connection tells how such an engine fares."""
+        return await asyncio.get_running_loop().create_future()
+
+    async def stop(self) -> None:
+        """There is nothing to stop."""

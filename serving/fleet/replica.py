@@ -1,0 +1,192 @@
+"""One engine as the gateway sees it: requests go in, deltas come out, and nobody waits for an engine that is gone."""
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import grpc
+
+from serving.engine import codec
+from serving.engine.codec import Cancel, StepOutput
+from serving.engine.request import Delta, EngineDescription, EngineStats, GenerationRequest, StartupProgress
+
+MAX_RETRY_AFTER = 60.0  # seconds; OpenAI's client refuses to wait longer than 120
+
+
+class ReplicaState(StrEnum):
+    """Where a replica stands."""
+
+    STARTING = "starting"  # waiting for its engine to load and compile
+    READY = "ready"
+    DOWN = "down"  # no engine; whoever keeps the replica starts the next one
+
+
+class ReplicaUnavailable(Exception):
+    """The replica cannot generate now; `retry_after` says in how many seconds it is worth another try."""
+
+    def __init__(self, reason: str, retry_after: float):
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class Replica:
+    """One engine's client. `serve` connects it to an engine; in between, every request is refused at once.
+
+    `on_change` is called after each change of `state` or `progress`. `keepalive` is in seconds: an engine that does
+    not answer a ping for so long, sent after so long a silence, is given up.
+    """
+
+    def __init__(
+        self, name: str, *, on_change: Callable[["Replica"], None] = lambda _: None, keepalive: float = 10.0
+    ) -> None:
+        self.name = name
+        self.state = ReplicaState.STARTING
+        self.progress = StartupProgress("starting")
+        self.description: EngineDescription | None = None
+        self.stats = EngineStats()
+        self.ready_at: float | None = None  # the event loop's time when the latest engine became ready
+        self._on_change = on_change
+        self._keepalive_ms = int(keepalive * 1000)
+        self._startup_at: float | None = None  # when the latest start began or the next one will
+        self._startup_seconds = 10.0  # a guess until one start has been seen
+        self._commands: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._running: dict[str, _Running] = {}
+
+    def generate(self, request: GenerationRequest) -> AsyncGenerator[Delta, None]:
+        """The request's deltas as they come, until one carries a finish reason.
+
+        Closing the iterator, or cancelling the task that waits on it, cancels the request in the engine. Raises
+        `ReplicaUnavailable` at once unless the replica is ready, and from the iterator when the engine dies; ValueError
+        for an id that is running already or a value that the wire has no room for.
+        """
+        self._require_ready()
+        if request.id in self._running:
+            raise ValueError(f"request id {request.id!r} is already running")
+        return self._deltas(request.id, codec.encode_command(request))
+
+    @property
+    def retry_after(self) -> float:
+        """Whole seconds until the replica is expected to serve again, from 1 to MAX_RETRY_AFTER."""
+        now = asyncio.get_running_loop().time()
+        began = now if self._startup_at is None else self._startup_at
+        return float(min(max(math.ceil(began + self._startup_seconds - now), 1), MAX_RETRY_AFTER))
+
+    async def serve(self, target: str) -> str:
+        """Carry requests to the engine at `target` (`unix:/path` or `host:port`) from its start to its end.
+
+        Waits for an engine that is not there yet. Returns why the engine could not start or the connection ended;
+        then, and when cancelled, running requests end with `ReplicaUnavailable`.
+        """
+        started = self._startup_at = asyncio.get_running_loop().time()
+        self.ready_at = None
+        self._change(ReplicaState.STARTING, StartupProgress("starting"))
+        reason = "the engine ended"
+        try:
+            async with grpc.aio.insecure_channel(target, options=self._channel_options()) as channel:
+                await self._start(channel)
+                await self._carry(channel, started)
+        except _StartFailed as error:
+            reason = f"the engine could not start: {error}"
+        except grpc.aio.AioRpcError as error:
+            reason = f"the connection to the engine ended: {error.details()}"
+        finally:
+            self.down(reason, restart_in=0)
+        return reason
+
+    def down(self, reason: str, restart_in: float) -> None:
+        """Refuse requests, and end those that run; the next start is `restart_in` seconds away."""
+        self._startup_at = asyncio.get_running_loop().time() + restart_in
+        self.stats = EngineStats()
+        self._change(ReplicaState.DOWN, StartupProgress("failed", message=reason))
+        for running in self._running.values():
+            running.deltas.put_nowait(self._unavailable())
+
+    async def _start(self, channel: grpc.aio.Channel) -> None:
+        watch = channel.unary_stream(codec.METHODS["WatchStartup"], codec.encode_empty, codec.decode_progress)
+        async for progress in watch(None, wait_for_ready=True):
+            if progress.stage == "failed":
+                raise _StartFailed(progress.message)
+            self._change(ReplicaState.STARTING, progress)
+        describe = channel.unary_unary(codec.METHODS["Describe"], codec.encode_empty, codec.decode_description)
+        self.description = await describe(None)
+
+    async def _carry(self, channel: grpc.aio.Channel, started: float) -> None:
+        generate = channel.stream_stream(codec.METHODS["Generate"], None, codec.decode_step)
+        self._commands = asyncio.Queue()
+        try:
+            steps = generate(_until_none(self._commands))
+            await steps.initial_metadata()  # the engine sends it when the stream stands
+            if not steps.done():
+                self.ready_at = asyncio.get_running_loop().time()
+                self._startup_seconds = self.ready_at - started
+                self._change(ReplicaState.READY, self.progress)
+            async for step in steps:
+                self._take(step)
+        finally:
+            self._commands.put_nowait(None)
+
+    def _take(self, step: StepOutput) -> None:
+        self.stats = step.stats
+        for delta in step.deltas:
+            if running := self._running.get(delta.id):
+                running.deltas.put_nowait(delta)
+
+    async def _deltas(self, request_id: str, submission: bytes) -> AsyncGenerator[Delta, None]:
+        self._require_ready()
+        running = self._running[request_id] = _Running()
+        self._commands.put_nowait(submission)
+        try:
+            while not running.ended:
+                item = await running.deltas.get()
+                if isinstance(item, ReplicaUnavailable):
+                    running.ended = True
+                    raise item
+                running.ended = item.finish_reason is not None
+                yield item
+        finally:
+            del self._running[request_id]
+            if not running.ended:
+                self._commands.put_nowait(codec.encode_command(Cancel(request_id)))
+
+    def _require_ready(self) -> None:
+        if self.state is not ReplicaState.READY:
+            raise self._unavailable()
+
+    def _unavailable(self) -> ReplicaUnavailable:
+        return ReplicaUnavailable(f"the engine is {self.state}", self.retry_after)
+
+    def _change(self, state: ReplicaState, progress: StartupProgress) -> None:
+        self.state, self.progress = state, progress
+        self._on_change(self)
+
+    def _channel_options(self) -> list[tuple[str, int]]:
+        return [
+            ("grpc.max_send_message_length", -1),
+            ("grpc.max_receive_message_length", -1),
+            ("grpc.enable_http_proxy", 0),  # engines are neighbours
+            ("grpc.initial_reconnect_backoff_ms", 100),  # a socket that is about to appear
+            ("grpc.min_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 1000),
+            ("grpc.keepalive_time_ms", self._keepalive_ms),
+            ("grpc.keepalive_timeout_ms", self._keepalive_ms),
+            ("grpc.http2.max_pings_without_data", 0),
+        ]
+
+
+class _StartFailed(Exception):
+    """The engine's own word that it will not come."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """A request's deltas that nobody has taken yet; `ended` once the engine needs no word about it."""
+
+    deltas: asyncio.Queue[Delta | ReplicaUnavailable] = field(default_factory=asyncio.Queue)
+    ended: bool = False
+
+
+async def _until_none(queue: asyncio.Queue[bytes | None]) -> AsyncIterator[bytes]:
+    while (item := await queue.get()) is not None:
+        yield item

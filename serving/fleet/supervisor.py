@@ -1,0 +1,85 @@
+"""Keeps one replica served: starts its engine, watches it, and starts the next one when it died."""
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+
+from serving.fleet.launcher import Launcher
+from serving.fleet.replica import Replica
+
+log = logging.getLogger(__name__)
+
+LAST_WORDS = 1.0  # seconds in which a process whose connection broke usually proves to have died
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """The pauses between starts, in seconds: doubling, capped, short again after an engine that served a while."""
+
+    first: float = 0.25
+    longest: float = 30.0
+    reset_after: float = 60.0
+
+    def delay(self, failures: int) -> float:
+        """The pause after that many failures in a row (one or more)."""
+        return min(self.first * 2 ** min(failures - 1, 32), self.longest)
+
+
+class Supervisor:
+    """Gives a replica an engine, again and again, until it is stopped.
+
+    It never gives up: `last_error` and the replica's progress say why the latest engine ended.
+    """
+
+    def __init__(self, replica: Replica, launcher: Launcher, backoff: Backoff = Backoff()) -> None:
+        self.replica = replica
+        self.last_error = ""
+        self._launcher = launcher
+        self._backoff = backoff
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start the first engine and begin to watch; returns at once."""
+        self._task = asyncio.create_task(self._keep())
+
+    async def stop(self) -> None:
+        """End the engine, and its running requests with it."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _keep(self) -> None:
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while True:
+            try:
+                self.last_error = await self._serve_once()
+            except Exception as error:  # whatever it was, the next start may do better
+                log.exception("the engine could not be kept")
+                self.last_error = f"the engine could not be started: {error}"
+            ready_at = self.replica.ready_at
+            if ready_at is not None and loop.time() - ready_at >= self._backoff.reset_after:
+                failures = 0
+            failures += 1
+            delay = self._backoff.delay(failures)
+            log.error("%s; next start in %g s", self.last_error, delay)
+            self.replica.down(self.last_error, restart_in=delay)
+            await asyncio.sleep(delay)
+
+    async def _serve_once(self) -> str:
+        """Stay with one engine from its start to its end; returns why it ended."""
+        engine = await self._launcher.start()
+        connection = asyncio.create_task(self.replica.serve(engine.target))
+        process = asyncio.create_task(engine.wait())
+        try:
+            await asyncio.wait((connection, process), return_when=asyncio.FIRST_COMPLETED)
+            if connection.done():
+                await asyncio.wait((process,), timeout=LAST_WORDS)
+            return "; ".join(task.result() for task in (connection, process) if task.done())
+        finally:
+            connection.cancel()
+            process.cancel()
+            await asyncio.gather(connection, process, return_exceptions=True)
+            await engine.stop()

@@ -1,0 +1,1 @@
+"""Models: decoders and their checkpoints, tokenizers, chat templates."""
