@@ -24,6 +24,8 @@ CONFIG_VARIABLE = "TRADEWIND_CONFIG"
 TEST_PREFIX = "TRADEWIND_TEST_"  # read by the test suite, which starts servers under its own environment
 CONFIG_NAME = "tradewind.toml"
 
+LogLevel = Literal["debug", "info", "warning", "error"]
+
 
 class SettingsError(Exception):
     """A setting that cannot be used. The message says which, where it came from and what is accepted."""
@@ -42,7 +44,7 @@ class ServerSettings(BaseModel):
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 lets other machines in.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     max_body_bytes: int = Field(8 * 2**20, ge=1024, description="Largest request body that is read, in bytes.")
-    shutdown_grace: float = Field(5, ge=0, description="Seconds that running replies get to finish on shutdown.")
+    shutdown_grace: int = Field(5, ge=0, description="Seconds that running replies get to finish on shutdown.")
     access_log: bool = Field(False, description="Log a line per request (method, path and status; never a prompt).")
 
 
@@ -54,7 +56,9 @@ class Settings(BaseSettings):
     )
 
     model: str = Field("", description="Model folder or hub id; empty serves the model that comes along.")
+    model_name: str = Field("", description="Name of the model for clients; empty takes the folder's name or the hub id.")
     data_dir: Path = Field(default_factory=default_data_dir, description="Folder of everything that is kept.")
+    log_level: LogLevel = Field("info", description="What is logged: this level and those above it.")
     server: ServerSettings = ServerSettings()
     engine: EngineOptions = EngineOptions()
 

@@ -1,8 +1,16 @@
 """What the model reads in each stage of training, and how much of it."""
 
+import random
 from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from training import prepared
+from training.conversation import Tokens, encode_conversation, encode_text
 
 SYNTHETIC = "synthetic"
+MOST_EPOCHS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,8 @@ PRETRAIN = Stage(
         "sentences": 0.14,
         "stories": 0.03,
         "encyclopedia": 0.15,
-        "dictionary": 0.08,
+        "dictionary": 0.06,
+        "trivia": 0.02,
         "self_dialogue": 0.18,
         "topical_chat": 0.07,
         "persona_chat": 0.12,
@@ -52,3 +61,27 @@ CHAT = Stage(
     },
 )
 STAGES = (PRETRAIN, CHAT)
+
+
+def draw(stage: Stage, prepared_folder: Path, tokenizer: Tokenizer, tokens: int, rng: random.Random) -> list[Tokens]:
+    """Encodes about `tokens` tokens of the stage's sources, each its share, in random order.
+
+    A source with less text than its share is read again, up to MOST_EPOCHS times.
+    """
+    drawn: list[Tokens] = []
+    for source, share in stage.shares.items():
+        examples = list(prepared.read(prepared_folder, source))
+        wanted, epoch = share * tokens, 0
+        while wanted > 0 and epoch < MOST_EPOCHS:
+            rng.shuffle(examples)
+            for example in examples:
+                if example.messages:
+                    encoded = encode_conversation(example.messages, tokenizer, learn_all=stage.learn_all)
+                else:
+                    encoded = encode_text(example.text, tokenizer)
+                drawn.append(encoded)
+                wanted -= len(encoded.ids)
+                if wanted <= 0:
+                    break
+            epoch += 1
+    return drawn

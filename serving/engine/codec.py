@@ -89,8 +89,11 @@ def encode_command(command: Command) -> bytes:
 
 
 def decode_command(data: bytes) -> Command:
-    """The inverse of `encode_command`. Raises `DecodeError` for a message that holds neither command."""
-    message = pb.Command.FromString(data)
+    """The inverse of `encode_command`. Raises ValueError for what is neither command."""
+    try:
+        message = pb.Command.FromString(data)
+    except DecodeError as error:
+        raise ValueError("a Command cannot be read from these bytes") from error
     match message.WhichOneof("command"):
         case "submit":
             submit = message.submit
@@ -98,7 +101,7 @@ def decode_command(data: bytes) -> Command:
             return GenerationRequest(submit.id, tuple(submit.prompt), sampling, submit.salt, submit.priority)
         case "cancel":
             return Cancel(message.cancel)
-    raise DecodeError("a Command must hold `submit` or `cancel`")
+    raise ValueError("a Command must hold `submit` or `cancel`")
 
 
 def encode_step(step: StepOutput) -> bytes:

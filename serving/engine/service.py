@@ -182,13 +182,13 @@ class EngineService:
 
     async def _generate(self, commands: AsyncIterator[Command], context: grpc.aio.ServicerContext) -> None:
         engine = await self._ready_engine(context)
+        await context.send_initial_metadata(())  # tells the gateway that the stream stands
         connection = Connection(next(self._numbers))
         connection.put_stats(self._stats)
         self._connections[str(connection.number)] = connection
         reader = asyncio.create_task(self._obey(commands, engine, connection))
         writer = asyncio.create_task(self._send(connection, context))
         try:
-            await context.send_initial_metadata(())  # tells the gateway that the stream stands
             done, _ = await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()

@@ -34,8 +34,8 @@ class ReplicaUnavailable(Exception):
 class Replica:
     """One engine's client. `serve` connects it to an engine; in between, every request is refused at once.
 
-    `on_change` is called after each change of `state` or `progress`. `keepalive` is in seconds: an engine that does
-    not answer a ping for so long, sent after so long a silence, is given up.
+    `on_change` is called when `state` changed or the start came further. `keepalive` is in seconds: an engine that
+    does not answer a ping for so long, sent after so long a silence, is given up.
     """
 
     def __init__(
@@ -92,14 +92,21 @@ class Replica:
         except grpc.aio.AioRpcError as error:
             reason = f"the connection to the engine ended: {error.details()}"
         finally:
-            self.down(reason, restart_in=0)
+            self.down(reason)
         return reason
 
-    def down(self, reason: str, restart_in: float) -> None:
-        """Refuse requests, and end those that run; the next start is `restart_in` seconds away."""
+    def down(self, reason: str, restart_in: float = 0.0) -> None:
+        """Refuse requests, and end those that run; the next start is `restart_in` seconds away.
+
+        Called again it mends the reason and the time.
+        """
         self._startup_at = asyncio.get_running_loop().time() + restart_in
+        progress = StartupProgress("failed", message=reason)
+        if self.state is ReplicaState.DOWN:
+            self.progress = progress
+            return
         self.stats = EngineStats()
-        self._change(ReplicaState.DOWN, StartupProgress("failed", message=reason))
+        self._change(ReplicaState.DOWN, progress)
         for running in self._running.values():
             running.deltas.put_nowait(self._unavailable())
 
@@ -108,7 +115,8 @@ class Replica:
         async for progress in watch(None, wait_for_ready=True):
             if progress.stage == "failed":
                 raise _StartFailed(progress.message)
-            self._change(ReplicaState.STARTING, progress)
+            if progress.stage != "ready":  # it is when requests are taken
+                self._change(ReplicaState.STARTING, progress)
         describe = channel.unary_unary(codec.METHODS["Describe"], codec.encode_empty, codec.decode_description)
         self.description = await describe(None)
 
@@ -121,7 +129,7 @@ class Replica:
             if not steps.done():
                 self.ready_at = asyncio.get_running_loop().time()
                 self._startup_seconds = self.ready_at - started
-                self._change(ReplicaState.READY, self.progress)
+                self._change(ReplicaState.READY, StartupProgress("ready"))
             async for step in steps:
                 self._take(step)
         finally:
@@ -171,6 +179,7 @@ class Replica:
             ("grpc.max_reconnect_backoff_ms", 1000),
             ("grpc.keepalive_time_ms", self._keepalive_ms),
             ("grpc.keepalive_timeout_ms", self._keepalive_ms),
+            ("grpc.http2.ping_timeout_ms", self._keepalive_ms),  # the one that decides; a minute by default
             ("grpc.http2.max_pings_without_data", 0),
         ]
 

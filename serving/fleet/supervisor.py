@@ -75,7 +75,9 @@ class Supervisor:
         process = asyncio.create_task(engine.wait())
         try:
             await asyncio.wait((connection, process), return_when=asyncio.FIRST_COMPLETED)
-            if connection.done():
+            if process.done():
+                self.replica.down(process.result())
+            else:
                 await asyncio.wait((process,), timeout=LAST_WORDS)
             return "; ".join(task.result() for task in (connection, process) if task.done())
         finally:

@@ -8,8 +8,8 @@ from typing import Any
 from jinja2 import TemplateSyntaxError
 
 from serving.models.folder import ModelFolderError, read_json
+from serving.models.special_tokens import special_tokens
 from serving.models.template_sandbox import TemplateSandbox
-from serving.models.tokenizer import special_tokens
 
 END_MARK = "\ue000end of the last message\ue000"  # private-use characters: no text of people holds this
 

@@ -9,9 +9,10 @@ from serving.models.config import DecoderConfig, UnsupportedModelError
 EMBEDDED_MODEL = Path(__file__).parent / "embedded"
 INDEX_NAME = "model.safetensors.index.json"
 
-# What is fetched from a hub: never pickled weights (*.bin, *.pth), which run code when they are read.
+# What is fetched from a hub: never pickled weights (*.bin, *.pth), which run code when they are read,
+# and no second copy of the weights in another layout (consolidated.safetensors, onnx/, original/).
 HUB_FILES = ["*.json", "*.jinja", "*.safetensors"]
-HUB_SKIPPED = ["*/*.safetensors", "*/*.json", "consolidated*", "*.bin", "*.pth", "*.pt", "*.gguf"]
+HUB_SKIPPED = ["*/*.json", "*/*.safetensors", "consolidated*", "pytorch_model*"]
 
 
 class ModelFolderError(Exception):

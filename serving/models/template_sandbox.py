@@ -19,7 +19,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError, safe_range
 from jinja2.visitor import NodeTransformer
 
-MAX_TURNS = 500_000
+MAX_TURNS = 200_000
 MAX_CHARACTERS = 32_000_000
 MAX_EXPONENT = 1024
 BUDGET = "turns left"  # no identifier, so that no template can name it

@@ -16,7 +16,7 @@ from typing import Any
 from tokenizers import Tokenizer as Backend
 
 from serving.models.folder import ModelFolderError, read_json
-from serving.models.generation_defaults import GenerationDefaults
+from serving.models.special_tokens import eos_token_ids, special_tokens
 
 BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 DECODERS = "ByteLevel, Metaspace, Replace (of a string), ByteFallback, Fuse, Strip (at the start) and a Sequence of these"
@@ -40,9 +40,7 @@ class Tokenizer:
         self._backend = backend
         self.bos_token = bos_token
         self.eos_token = eos_token
-        eos_id = backend.token_to_id(eos_token) if eos_token else None
-        own = () if eos_id is None else (eos_id,)
-        self.eos_token_ids: tuple[int, ...] = tuple(dict.fromkeys((*eos_token_ids, *own)))
+        self.eos_token_ids: tuple[int, ...] = tuple(eos_token_ids)
 
         added = backend.get_added_tokens_decoder()
         named = {backend.token_to_id(token) for token in (bos_token, eos_token) if token} - {None}
@@ -68,7 +66,7 @@ class Tokenizer:
                 decoder,
                 bos_token=tokens.get("bos_token"),
                 eos_token=tokens.get("eos_token"),
-                eos_token_ids=GenerationDefaults.from_folder(folder).eos_token_ids,
+                eos_token_ids=eos_token_ids(folder),
             )
         except ModelFolderError:
             raise
@@ -190,17 +188,3 @@ def _gpt2_bytes() -> dict[str, int]:
 
 
 BYTE_OF = _gpt2_bytes()
-
-
-def special_tokens(folder: Path) -> dict[str, str]:
-    """The special tokens that a folder names (bos_token, eos_token, pad_token, ...), by role.
-
-    tokenizer_config.json wins over special_tokens_map.json. A token is written as a string or as {"content": ...}.
-    """
-    tokens: dict[str, str] = {}
-    for name in ("special_tokens_map.json", "tokenizer_config.json"):
-        for role, token in read_json(folder / name, required=False).items():
-            content = token.get("content") if isinstance(token, dict) else token
-            if role.endswith("_token") and isinstance(content, str):
-                tokens[role] = content
-    return tokens

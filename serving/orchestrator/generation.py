@@ -25,7 +25,7 @@ class Generation:
     id: str  # unique in this process
     prompts: tuple[Prompt, ...]
     sampling: SamplingParams  # its seed is not read
-    text: TextOptions = TextOptions()
+    text: TextOptions
     n: int = 1
     seed: int | None = None  # None: every choice draws its own
     salt: str = ""
@@ -48,7 +48,7 @@ class Orchestrator:
             raise ReplicaUnavailable(f"the engine is {replica.state}: {replica.progress.stage}", replica.retry_after)
         return replica.description
 
-    def generate(self, generation: Generation) -> AsyncGenerator[Piece]:
+    def generate(self, generation: Generation) -> AsyncGenerator[Piece, None]:
         """Pieces of all choices as they come; each choice ends with a piece that has a finish reason.
 
         Close the iterator (`contextlib.aclosing`) to cancel what still runs in the engine.
@@ -61,7 +61,7 @@ class Orchestrator:
         ]
         return streams[0] if len(streams) == 1 else _merge(streams)
 
-    async def _sequence(self, generation: Generation, index: int, prompt: Prompt, seed: int) -> AsyncGenerator[Piece]:
+    async def _sequence(self, generation: Generation, index: int, prompt: Prompt, seed: int) -> AsyncGenerator[Piece, None]:
         clock = asyncio.get_running_loop().time
         request = GenerationRequest(
             id=f"{generation.id}-{index}",
@@ -96,6 +96,15 @@ class Orchestrator:
             record.end(outcome, clock(), timings)
 
 
+async def collect(pieces: AsyncGenerator[Piece, None], choices: int) -> list[Piece]:
+    """Each choice as one piece, in the order of their indices."""
+    whole = [Piece(index) for index in range(choices)]
+    async with aclosing(pieces):
+        async for piece in pieces:
+            whole[piece.index].extend(piece)
+    return whole
+
+
 def choice_seeds(seed: int | None, n: int) -> list[int]:
     """A seed for each of `n` choices: the first is the one given, so n=1 and the first of many agree."""
     if seed is None:
@@ -112,17 +121,17 @@ def _without_reply(piece: Piece) -> Piece:
     )
 
 
-async def _merge(streams: Sequence[AsyncGenerator[Piece]]) -> AsyncGenerator[Piece]:
+async def _merge(streams: Sequence[AsyncGenerator[Piece, None]]) -> AsyncGenerator[Piece, None]:
     """Items of all streams as they come. The first failure ends them all; closing the merge closes every stream."""
     arrivals: asyncio.Queue[Piece | Exception | None] = asyncio.Queue()
 
-    async def drain(stream: AsyncGenerator[Piece]) -> None:
+    async def drain(stream: AsyncGenerator[Piece, None]) -> None:
         try:
             async with aclosing(stream):
                 async for piece in stream:
                     arrivals.put_nowait(piece)
             arrivals.put_nowait(None)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the reader of the merge raises it
             arrivals.put_nowait(error)
 
     tasks = [asyncio.create_task(drain(stream)) for stream in streams]

@@ -9,7 +9,7 @@ from serving.models.chat_template import ChatTemplateError
 from serving.orchestrator.failures import InvalidRequest
 from serving.orchestrator.served_model import ServedModel
 
-LONG_TEXT = 20_000  # characters; longer texts are encoded on a thread, so that the other streams go on meanwhile
+LONG_TEXT = 20_000  # characters, some milliseconds of encoding; longer texts are encoded on a thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,17 @@ async def chat_prompt(model: ServedModel, messages: Sequence[Mapping[str, Any]],
 
 async def text_prompt(model: ServedModel, text: str, *, add_special_tokens: bool = True, field: str) -> Prompt:
     """Encode text; `field` is where it came from. Raises InvalidRequest when it holds no token."""
-    if len(text) > LONG_TEXT:
-        ids = await asyncio.to_thread(model.tokenizer.encode, text, add_special_tokens)
-    else:
-        ids = model.tokenizer.encode(text, add_special_tokens)
+    ids = await encode(model, text, add_special_tokens=add_special_tokens)
     if not ids:
         raise InvalidRequest(f"{field} is empty; at least one token is needed", field)
     return Prompt(tuple(ids), text)
+
+
+async def encode(model: ServedModel, text: str, *, add_special_tokens: bool) -> list[int]:
+    """The ids of a text. Other tasks run meanwhile when it is long."""
+    if len(text) > LONG_TEXT:
+        return await asyncio.to_thread(model.tokenizer.encode, text, add_special_tokens)
+    return model.tokenizer.encode(text, add_special_tokens)
 
 
 def token_prompt(ids: Sequence[int], vocab_size: int, *, field: str) -> Prompt:
@@ -72,8 +76,14 @@ def check_token_ids(ids: Sequence[int], vocab_size: int, *, field: str) -> None:
         raise InvalidRequest(f"{field} holds the token id {wrong}; accepted are 0 to {vocab_size - 1}", field)
 
 
-def truncate(prompt: Prompt, keep: int) -> Prompt:
-    """The last `keep` tokens. Text that was cut is gone, so the prompt's text then is that of its tokens."""
+def truncate(prompt: Prompt, keep: int | None, *, context: int, reply: int) -> Prompt:
+    """The last `keep` tokens; None keeps all, -1 what `context` tokens hold beside a reply of `reply`.
+
+    Text that was cut is gone, so the prompt's text then is that of its tokens.
+    """
+    if keep is None:
+        return prompt
+    keep = keep if keep > 0 else max(context - reply, 1)
     return prompt if len(prompt.tokens) <= keep else replace(prompt, tokens=prompt.tokens[-keep:], text=None)
 
 

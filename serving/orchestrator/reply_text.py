@@ -35,6 +35,16 @@ class Piece:
     cached_tokens: int = 0  # prompt tokens found in the prefix cache; with the first piece
     finish_reason: FinishReason | None = None
 
+    def extend(self, later: "Piece") -> None:
+        """Take in what came after, of the same choice."""
+        self.text += later.text
+        self.tokens += later.tokens
+        self.offsets += later.offsets
+        self.logprobs += later.logprobs
+        self.prompt_logprobs = self.prompt_logprobs or later.prompt_logprobs
+        self.cached_tokens += later.cached_tokens
+        self.finish_reason = later.finish_reason
+
 
 class ReplyText:
     """Turns one request's deltas into pieces.

@@ -81,7 +81,7 @@ class EchoEngine:
                 deltas = self._step()
                 publish(deltas, self._stats())
                 time.sleep(self._step_seconds)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - as the real loop does
             self.failed = error
             rows = self._running | self._waiting
             publish(
@@ -156,6 +156,7 @@ def main() -> None:
     parser.add_argument("--max-rows", type=int, default=64)
     parser.add_argument("--poison", type=int, help="a prompt with this token makes the engine's loop fail")
     parser.add_argument("--broken", action="store_true", help="fail to load")
+    parser.add_argument("--stuck", action="store_true", help="load for ever")
     arguments = parser.parse_args()
 
     def load(report: Callable[[StartupProgress], None]) -> EchoEngine:
@@ -163,9 +164,9 @@ def main() -> None:
             report(StartupProgress("loading", done, 2, "weights"))
         if arguments.broken:
             raise ValueError("the weights are broken")
-        return EchoEngine(
-            step_seconds=arguments.step_seconds, max_rows=arguments.max_rows, poison=arguments.poison
-        )
+        if arguments.stuck:
+            threading.Event().wait()
+        return EchoEngine(step_seconds=arguments.step_seconds, max_rows=arguments.max_rows, poison=arguments.poison)
 
     serve_process(arguments.listen, load, exit_with_parent=arguments.exit_with_parent)
 

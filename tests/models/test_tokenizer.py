@@ -148,7 +148,6 @@ def test_special_tokens_are_added_and_skipped_on_request():
     assert tokenizer.encode("the sea") == [bos, *plain]
     assert tokenizer.decode([bos, *plain, eos]) == "the sea"
     assert tokenizer.decode([bos, *plain, eos], skip_special_tokens=False) == "<s> the sea</s>"
-    assert tokenizer.eos_token_ids == (eos,)
     assert {bos, eos} <= tokenizer.special_ids
 
 
@@ -202,12 +201,10 @@ def test_a_folder_names_its_special_tokens_as_strings_or_objects(tmp_path):
     assert tokenizer.vocab_size == BACKENDS["sentencepiece"].get_vocab_size()
 
 
-def test_end_of_sequence_ids_come_from_generation_config_then_config_then_the_tokenizer(tmp_path):
+def test_what_ends_a_reply_is_read_with_the_tokenizer(tmp_path):
     eos = BACKENDS["sentencepiece"].token_to_id("</s>")
     folder = write_folder(tmp_path, tokenizer_config={"eos_token": "</s>"}, config={"eos_token_id": 9})
     assert Tokenizer.from_folder(folder).eos_token_ids == (9, eos)
-    write_folder(tmp_path, generation_config={"eos_token_id": [7, eos]})
-    assert Tokenizer.from_folder(folder).eos_token_ids == (7, eos)
 
 
 def test_truncation_written_into_a_folder_does_not_cut_prompts(tmp_path):

@@ -63,8 +63,10 @@ function readCode(lines, at, [, fence, language]) {
 function readList(lines, at, depth) {
   const ordered = isOrdered(lines[at]);
   const start = ordered ? parseInt(lines[at], 10) : 1;
+  const startsItem = (line) => ITEM.test(line) && isOrdered(line) === ordered && !RULE.test(line);
   const items = [];
-  while (at < lines.length && ITEM.test(lines[at]) && isOrdered(lines[at]) === ordered && !RULE.test(lines[at])) {
+  for (let next = at; next < lines.length && startsItem(lines[next]); next = skipBlank(lines, at)) {
+    at = next;
     const indent = ITEM.exec(lines[at])[0].length;
     const own = [lines[at].slice(indent)];
     for (at += 1; at < lines.length && belongsToItem(lines, at, indent); at += 1) {
@@ -76,6 +78,11 @@ function readList(lines, at, depth) {
 }
 
 const isOrdered = (line) => /^\s*\d/.test(line);
+
+function skipBlank(lines, at) {
+  while (at < lines.length && !lines[at].trim()) at += 1;
+  return at;
+}
 
 function belongsToItem(lines, at, indent) {
   const line = lines[at];

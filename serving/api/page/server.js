@@ -2,6 +2,13 @@
 
 const PERIOD = 1000; // ms between two questions
 
+const STAGES = {
+  starting: "Starting the engine",
+  loading: "Loading the model",
+  compiling: "Compiling the model for this machine",
+  failed: "The engine stopped. Waiting for the next one",
+};
+
 export class ServerStatus {
   ready = false;
   #asking = false;
@@ -30,7 +37,8 @@ async function ask() {
   try {
     const response = await fetch("ready", { cache: "no-store" });
     if (response.ok) return { ready: true, models: await listModels() };
-    return { ready: false, ...progress(await response.json()) };
+    const { stage, done, total } = (await response.json()).progress;
+    return { ready: false, text: STAGES[stage], done, total };
   } catch {
     return { ready: false, text: "The server does not answer. Waiting for it to come back", done: 0, total: 0 };
   }
@@ -39,14 +47,4 @@ async function ask() {
 async function listModels() {
   const response = await fetch("v1/models", { cache: "no-store" });
   return (await response.json()).data.map(({ id }) => id);
-}
-
-const STAGES = {
-  loading: "Loading the model",
-  compiling: "Compiling the model for this machine",
-  failed: "The engine could not start. The server’s log says why",
-};
-
-function progress({ stage, message, done = 0, total = 0 }) {
-  return { text: message || STAGES[stage] || "The engine is starting", done, total };
 }

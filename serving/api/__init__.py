@@ -1,0 +1,1 @@
+"""HTTP: the OpenAI wire protocol, server-sent events, the error envelope, metrics, and the chat page's files."""

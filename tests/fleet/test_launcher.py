@@ -1,0 +1,74 @@
+"""Child processes: what they say, how they end, and that they end."""
+
+import asyncio
+import logging
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from serving.engine.options import EngineOptions
+from serving.fleet.launcher import LocalLauncher, engine_command
+
+pytestmark = pytest.mark.asyncio
+
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+)
+
+
+def python(program: str, **options) -> LocalLauncher:
+    """A launcher of a small Python program, which finds its address in sys.argv[1]."""
+    return LocalLauncher(lambda listen: (sys.executable, "-c", program, listen), **options)
+
+
+async def test_the_engines_command_spells_out_its_settings():
+    command = engine_command(Path("some/model"), EngineOptions(max_rows=3, prefix_cache=False))("unix:/run/e.sock")
+    assert command[:4] == [sys.executable, "-m", "serving.cli", "engine"]
+    assert "--exit-with-parent" in command
+    assert "--no-prefix-cache" in command
+    for flag, value in (("--model", "some/model"), ("--listen", "unix:/run/e.sock"), ("--max-rows", "3")):
+        assert command[command.index(flag) + 1] == value
+
+
+async def test_output_is_logged_and_the_last_line_explains_a_failure(caplog):
+    caplog.set_level(logging.INFO, "serving.fleet.launcher")
+    program = "import sys; print('to stdout', flush=True); print('x' * 200_000); sys.exit('no such model')"
+    engine = await python(program).start()
+    assert await engine.wait() == "the engine's process ended with status 1: no such model"
+    assert caplog.messages == [
+        f"[engine {engine.pid}] {line}" for line in ("to stdout", "x" * 200_000, "no such model")
+    ]
+    await engine.stop()
+
+
+async def test_a_killed_process_says_so():
+    engine = await python("import os, signal; os.kill(os.getpid(), signal.SIGKILL)").start()
+    assert await engine.wait() == "the engine's process was killed by SIGKILL"
+    await engine.stop()
+
+
+async def test_the_socket_lies_in_a_private_folder_that_goes_with_the_engine():
+    engine = await python("import time; time.sleep(600)").start()
+    folder = Path(re.fullmatch(r"unix:(.+)/engine.sock", engine.target)[1])
+    assert folder.stat().st_mode & 0o777 == 0o700
+    await engine.stop()
+    assert not folder.exists()
+    assert await engine.wait() == "the engine's process was killed by SIGTERM"
+
+
+async def test_a_process_that_will_not_end_is_killed(caplog):
+    caplog.set_level(logging.INFO, "serving.fleet.launcher")
+    engine = await python(STUBBORN, grace=0.05).start()
+    while not caplog.messages:  # it says when it has become deaf
+        await asyncio.sleep(0)
+    await engine.stop()
+    assert await engine.wait() == "the engine's process was killed by SIGKILL"
+
+
+async def test_a_program_that_is_not_there_leaves_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(FileNotFoundError):
+        await LocalLauncher(lambda listen: ("/no/such/program", listen)).start()
+    assert list(tmp_path.iterdir()) == []

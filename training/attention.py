@@ -1,0 +1,41 @@
+"""Causal attention over packed rows: a token sees the earlier tokens of its own sequence, nothing else."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from serving.models.decoder import Attend
+
+QUERY_BLOCKS = 4
+
+
+def packed_attention(segments: Int[Array, "batch length"]) -> Attend:
+    """The decoder's `attend` for rows whose tokens belong to `segments`; the cache is passed through untouched.
+
+    Queries go in four blocks and each sees only the keys up to its own end: 5/8 of the full square's work.
+    """
+    length = segments.shape[1]
+    block = length // QUERY_BLOCKS if length % QUERY_BLOCKS == 0 else length
+    places = jnp.arange(length)
+
+    def attend(
+        q: Float[Array, "batch length heads head_dim"],
+        k: Float[Array, "batch length kv_heads head_dim"],
+        v: Float[Array, "batch length kv_heads head_dim"],
+        cache: None,
+        layer: int,
+    ) -> tuple[Float[Array, "batch length heads head_dim"], None]:
+        batch, _, heads, head_dim = q.shape
+        grouped = (q * head_dim**-0.5).reshape(batch, length, k.shape[2], -1, head_dim)
+        mixed = []
+        for start in range(0, length, block):
+            end = start + block
+            scores = jnp.einsum("bqkgd,bskd->bkgqs", grouped[:, start:end], k[:, :end])
+            visible = places[start:end, None] >= places[None, :end]
+            visible &= segments[:, start:end, None] == segments[:, None, :end]
+            scores = jnp.where(visible[:, None, None], scores.astype(jnp.float32), -1e30)
+            weights = jax.nn.softmax(scores, axis=-1).astype(v.dtype)
+            mixed.append(jnp.einsum("bkgqs,bskd->bqkgd", weights, v[:, :end]))
+        return jnp.concatenate(mixed, axis=1).reshape(batch, length, heads, head_dim), cache
+
+    return attend

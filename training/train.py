@@ -1,0 +1,108 @@
+"""The training loop: steps, checkpoints, progress."""
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import orbax.checkpoint as ocp
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from training.feed import Feed
+from training.optimiser import make_optimiser
+from training.recipe import Recipe
+from training.step import TrainState, initial_params, make_train_step
+
+CHECKPOINT_SECONDS = 60.0
+LOG_FILE = "log.jsonl"
+
+
+def initial_state(recipe: Recipe, steps: int) -> TrainState:
+    """The state before the first step; the same seed gives the same parameters."""
+    params = initial_params(recipe.model.decoder_config(), recipe.seed)
+    return TrainState(params, make_optimiser(recipe, steps).init(params), jnp.zeros((), jnp.int32))
+
+
+def checkpoints(run: Path) -> ocp.CheckpointManager:
+    """RUN/checkpoints, of which the last two are kept."""
+    options = ocp.CheckpointManagerOptions(max_to_keep=2, create=True)
+    return ocp.CheckpointManager((run / "checkpoints").resolve(), options=options)
+
+
+def restore(manager: ocp.CheckpointManager, recipe: Recipe) -> TrainState:
+    """The last checkpoint's state. Raises FileNotFoundError where there is none."""
+    step = manager.latest_step()
+    if step is None:
+        raise FileNotFoundError(f"{manager.directory} holds no checkpoint; `python -m training train` writes them")
+    like = jax.eval_shape(lambda: initial_state(recipe, steps=1))
+    return manager.restore(step, args=ocp.args.StandardRestore(like))
+
+
+def train(feed: Feed, recipe: Recipe, run: Path, *, stop_at: int | None = None, console: Console | None = None) -> TrainState:
+    """Trains from RUN's last checkpoint, or from the start, to the feed's end (or to step `stop_at`).
+
+    Saves a checkpoint every minute, at the end, and on SIGTERM or Ctrl-C, after which the same call goes on where it was.
+    """
+    train_step = make_train_step(recipe.model.decoder_config(), make_optimiser(recipe, feed.steps))
+    end = min(feed.steps, stop_at or feed.steps)
+    run.mkdir(parents=True, exist_ok=True)
+    with checkpoints(run) as manager, _stop_signals() as stopped, _progress(console) as progress:
+        state = initial_state(recipe, feed.steps) if manager.latest_step() is None else restore(manager, recipe)
+        first = int(state.step)
+        bar = progress.add_task("train", total=end, completed=first, loss="", speed="", stage="compiling")
+        with (run / LOG_FILE).open("a", encoding="utf-8") as log:
+            saved_at = started = time.monotonic()
+            smooth = None
+            for step in range(first, end):
+                batch = feed.batch(step)
+                state, loss = train_step(state, batch.tokens, batch.segments, batch.learned)
+                loss = float(loss)  # waits for the step, so the times below are true
+                now = time.monotonic()
+                smooth = loss if smooth is None else 0.95 * smooth + 0.05 * loss
+                speed = recipe.batch_tokens / (now - started)
+                started = now
+                stage = feed.stage_name(step)
+                entry = {"step": step + 1, "stage": stage, "loss": round(loss, 4), "tokens_per_s": round(speed)}
+                log.write(json.dumps(entry) + "\n")
+                log.flush()
+                shown = {"loss": f"{smooth:.3f}", "speed": f"{speed:,.0f}", "stage": stage}
+                progress.update(bar, completed=step + 1, **shown)
+                if stopped or now - saved_at > CHECKPOINT_SECONDS:
+                    manager.save(step + 1, args=ocp.args.StandardSave(state))
+                    manager.wait_until_finished()  # the next step donates the state's memory
+                    saved_at = now
+                if stopped:
+                    break
+        if manager.latest_step() != int(state.step):
+            manager.save(int(state.step), args=ocp.args.StandardSave(state), force=True)
+    return state
+
+
+@contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """Collects SIGTERM and SIGINT in a list instead of dying of them."""
+    received: list[int] = []
+    before = {number: signal.signal(number, lambda got, _: received.append(got)) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _progress(console: Console | None) -> Progress:
+    return Progress(
+        TextColumn("{task.fields[stage]}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]}"),
+        TextColumn("{task.fields[speed]} tokens/s"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
