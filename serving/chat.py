@@ -41,7 +41,7 @@ def chat(
     reply to stdout and the figures to stderr. `model` None is the first model that the server lists; `sampling` holds
     request fields as the API names them, and None leaves one to the model's default.
     """
-    notes = Console(stderr=True, highlight=False)
+    notes = Console(stderr=True, highlight=False, soft_wrap=True)
     given = {name: value for name, value in (sampling or {}).items() if value is not None}
     try:
         with httpx.Client(base_url=_base_url(url), timeout=httpx.Timeout(10, read=None)) as http:
@@ -223,7 +223,7 @@ def _read_line() -> str | None:
     """The next line that the user types; None at the end of input. Ctrl-C drops what was typed."""
     while True:
         try:
-            return input("› ")
+            return input("> ")
         except KeyboardInterrupt:
             print("\n(/quit leaves)", file=sys.stderr)
         except EOFError:

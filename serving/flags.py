@@ -4,21 +4,23 @@ import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
-from serving.settings import CONFIG_VARIABLE, LoadedSettings, Setting, all_settings, load_settings
+from serving.settings import CONFIG_NAME, CONFIG_VARIABLE, LoadedSettings, Setting, all_settings, load_settings
 
 ConfigFlag = Annotated[
     Path | None,
     typer.Option(
         "--config",
-        help=f"TOML file of settings (environment: {CONFIG_VARIABLE}); by default DATA_DIR/tradewind.toml if it is there.",
+        metavar="PATH",
+        help=f"TOML file of settings (or {CONFIG_VARIABLE}); by default DATA_DIR/{CONFIG_NAME}, if it is there.",
         rich_help_panel="Settings",
     ),
 ]
 PANELS = {"server": "Server", "engine": "Engine"}
+METAVARS = {int: "N", float: "N", str: "TEXT", Path: "PATH", bool: " "}
 
 
 def takes_settings(*groups: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -56,13 +58,23 @@ def _parameter(setting: Setting) -> inspect.Parameter:
     names = [setting.flag]
     if setting.annotation is bool:
         names = [f"{setting.flag}/--no-{setting.flag.removeprefix('--')}"]
+    choices = (
+        f" [dim]({', '.join(get_args(setting.annotation))})[/]" if get_origin(setting.annotation) is Literal else ""
+    )
+    default = "" if setting.default in (None, "") else f" [dim](default {_shown(setting.default)})[/]"
     option = typer.Option(
         *names,
-        help=setting.description,
-        show_default=False if setting.default in (None, "") else str(setting.default),
+        help=setting.description + choices + default,
+        metavar=METAVARS.get(setting.annotation, "NAME"),
         rich_help_panel=PANELS.get(setting.path[0], "Settings"),
     )
     annotation = Annotated[setting.annotation | None, option]
     return inspect.Parameter(
         _parameter_name(setting), inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
     )
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, bool):
+        return "yes" if default else "no"
+    return f"{default:g}" if isinstance(default, float) else str(default)

@@ -1,9 +1,10 @@
 """`tradewind serve`: a gateway and its engine, from the first progress line to the last reply."""
 
-import logging
+import contextlib
 import socket
 
 import uvicorn
+from fastapi import FastAPI
 from rich.console import Console
 
 from serving.api.app import create_app
@@ -27,34 +28,37 @@ def serve(settings: Settings, console: Console) -> bool:
     model = ServedModel.from_folder(settings.model_name or public_name(settings.model), folder)
     listener = listen(settings.server)
     display = StartupDisplay(console, address(listener))
-    replica = Replica("engine", on_change=display.show)
+    replica = Replica("engine", on_change=lambda replica: None if server.should_exit else display.show(replica))
     supervisor = Supervisor(replica, LocalLauncher(engine_command(folder, settings.engine)))
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(settings, supervisor, model),
-            lifespan="on",
-            ws="none",
-            log_config=None,
-            access_log=settings.server.access_log,
-            server_header=False,
-            timeout_graceful_shutdown=settings.server.shutdown_grace,
-        )
-    )
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    server = uvicorn.Server(_uvicorn_config(create_app(settings, supervisor, model), settings.server))
     try:
-        server.run(sockets=[listener])
-    except KeyboardInterrupt:
-        pass  # uvicorn ended everything, then raised the signal again
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn ends everything, then raises the signal again
+            server.run(sockets=[listener])
     finally:
         display.close()
+    console.print("Stopped.")
     return server.started
+
+
+def _uvicorn_config(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="on",
+        ws="none",
+        log_config=None,
+        access_log=settings.access_log,
+        server_header=False,
+        timeout_graceful_shutdown=settings.shutdown_grace,
+    )
 
 
 def public_name(model: str) -> str:
     """How clients call a model: a hub id as it is, a folder by its own name."""
     if not model:
         return EMBEDDED_NAME
-    return model if model.count("/") == 1 and not model.startswith((".", "/", "~")) else model.rstrip("/").split("/")[-1]
+    return (
+        model if model.count("/") == 1 and not model.startswith((".", "/", "~")) else model.rstrip("/").split("/")[-1]
+    )
 
 
 def listen(server: ServerSettings) -> socket.socket:
@@ -63,8 +67,9 @@ def listen(server: ServerSettings) -> socket.socket:
     try:
         return socket.create_server((server.host, server.port), family=family, backlog=2048)
     except OSError as error:
+        reason = error.strerror.partition(" (")[0]  # without the address, which comes first here
         raise SettingsError(
-            f"cannot listen at {server.host}:{server.port}: {error.strerror}. "
+            f"cannot listen at {server.host}:{server.port}: {reason}. "
             "Choose another address with --host and --port (--port 0 takes a free one)"
         ) from None
 

@@ -49,14 +49,16 @@ class ServerSettings(BaseModel):
 
 
 class Settings(BaseSettings):
-    """Everything a person may set. Built plainly it reads nothing; `load_settings` reads file, environment and flags."""
+    """Everything a person may set. It reads nothing by itself; `load_settings` reads file, environment and flags."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", env_prefix=ENV_PREFIX, env_nested_delimiter="__", validate_default=True
     )
 
     model: str = Field("", description="Model folder or hub id; empty serves the model that comes along.")
-    model_name: str = Field("", description="Name of the model for clients; empty takes the folder's name or the hub id.")
+    model_name: str = Field(
+        "", description="Name of the model for clients; empty takes the folder's name or the hub id."
+    )
     data_dir: Path = Field(default_factory=default_data_dir, description="Folder of everything that is kept.")
     log_level: LogLevel = Field("info", description="What is logged: this level and those above it.")
     server: ServerSettings = ServerSettings()

@@ -1,5 +1,8 @@
 """How far the engine has come on its way to serving: a progress bar on a terminal, plain lines elsewhere."""
 
+import time
+from collections.abc import Callable
+
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -10,11 +13,16 @@ VERBS = {"starting": "Starting the engine", "loading": "Loading", "compiling": "
 
 
 class StartupDisplay:
-    """Shows each change of a replica until it is ready, then where to find the service. A restart shows anew."""
+    """Shows each change of a replica until it is ready, then where to find the service. A restart shows anew.
 
-    def __init__(self, console: Console, address: str) -> None:
+    `clock` gives seconds.
+    """
+
+    def __init__(self, console: Console, address: str, clock: Callable[[], float] = time.perf_counter) -> None:
         self._console = console
         self._address = address
+        self._clock = clock
+        self._began = clock()
         self._last = ""
         self._bar: Progress | None = None
 
@@ -25,10 +33,11 @@ class StartupDisplay:
             self._announce(replica.description)
         elif replica.state is ReplicaState.DOWN:
             self.close()
-            self._console.print(replica.progress.message, style="red", markup=False, highlight=False)
+            self._began = self._clock()
+            self._console.print(replica.progress.message, style="red", markup=False, highlight=False, soft_wrap=True)
         elif replica.progress.stage in VERBS:
             progress = replica.progress
-            line = " ".join(filter(None, (VERBS[progress.stage], progress.message)))
+            line = " · ".join(filter(None, (VERBS[progress.stage], progress.message)))
             self._draw(line, progress.done, progress.total)
 
     def close(self) -> None:
@@ -59,11 +68,13 @@ class StartupDisplay:
         self._bar.update(self._bar.task_ids[0], description=line, total=total or None, completed=done)
 
     def _announce(self, engine: EngineDescription) -> None:
-        facts = f"{engine.platform} · {engine.dtype} · {engine.max_context:,} tokens of context · {engine.max_rows} at once"
-        self._console.print(f"[bold green]Ready[/] at [bold]{self._address}[/]  [dim]{facts}[/]", highlight=False)
-        self._console.print(
-            f"[dim]The chat page is there, the OpenAI-compatible API at {self._address}/v1, its description at "
-            f"{self._address}/docs. Ctrl-C stops.[/]",
-            highlight=False,
-            soft_wrap=True,
+        seconds = self._clock() - self._began
+        facts = (
+            f"{engine.platform}, {engine.dtype}, {engine.max_context:,} tokens of context, {engine.max_rows} at once"
         )
+        for line in (
+            f"[bold green]Ready[/] in {seconds:.1f} s: [bold]{self._address}[/]",
+            "[dim]Chat page at /, OpenAI-compatible API at /v1, its description at /docs. Ctrl-C stops.[/]",
+            f"[dim]Engine: {facts}[/]",
+        ):
+            self._console.print(line, highlight=False, soft_wrap=True)

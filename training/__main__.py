@@ -1,8 +1,8 @@
-"""`python -m training prepare | tokenizer | pack | train | evaluate | export`: the embedded model, from text to folder."""
+"""`python -m training prepare | tokenizer | pack | train | evaluate | export`: the embedded model from its texts."""
 
 import random
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
@@ -13,10 +13,13 @@ from training import prepared
 from training.conversation import PAD
 from training.corpus import CorpusError, Example, read_corpus, read_sentences, read_topics
 from training.mixture import STAGES, SYNTHETIC, draw
-from training.packing import cut, pack
+from training.packing import by_length, cut, pack
 from training.recipe import Recipe, RecipeError
 from training.synthetic import Generator
 from training.tokenizer import TOKENIZER_FILE, load_tokenizer, train_tokenizer
+
+if TYPE_CHECKING:
+    from training.evaluate import Model
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 console = Console()
@@ -95,16 +98,13 @@ def pack_rows(data: DataFolder = DEFAULT_DATA, recipe: RecipeFile = DEFAULT_RECI
     for index, (stage, part) in enumerate(zip(STAGES, parts, strict=True)):
         seed = settings.seed + index
         drawn = draw(stage, data, words, round(settings.tokens * part), random.Random(seed))
-        drawn = list(cut(drawn, max(settings.row_lengths)))
-        shortest = 0
-        for length in sorted(settings.row_lengths):
-            fitting = [tokens for tokens in drawn if shortest < len(tokens.ids) <= length]
+        sequences = by_length(cut(drawn, max(settings.row_lengths)), settings.row_lengths)
+        for length, fitting in sequences.items():
             rows = pack(fitting, length, pad, np.random.default_rng(seed))
             rows.save(packed_path(data, stage.name, length))
             used, learned = int((rows.segments > 0).sum()), int(rows.learned.sum())
             filled = used / max(1, rows.tokens.size)
             table.add_row(stage.name, str(length), f"{len(rows):,}", f"{used:,}", f"{learned:,}", f"{filled:.1%}")
-            shortest = length
     console.print(table)
 
 
@@ -113,7 +113,9 @@ def train_model(
     data: DataFolder = DEFAULT_DATA,
     run: RunFolder = DEFAULT_RUN,
     recipe: RecipeFile = DEFAULT_RECIPE,
-    steps: Annotated[int | None, typer.Option(min=1, help="End earlier than the packed rows would; the decay moves along.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="End before the packed rows do; the decay moves along.")
+    ] = None,
 ) -> None:
     """Trains, or goes on from RUN's last checkpoint. Stop it with Ctrl-C or SIGTERM at any time."""
     from training.feed import Feed
@@ -123,6 +125,60 @@ def train_model(
     feed = Feed.from_folder(data, settings, steps)
     state = train(feed, settings, run, console=console)
     console.print(f"{run}: step {int(state.step):,} of {feed.steps:,}")
+
+
+def _model(data: Path, run: Path, settings: Recipe) -> tuple["Model", int]:
+    """The run's last checkpoint with its tokenizer, and the tokens it was trained on."""
+    from training.evaluate import Model
+    from training.train import checkpoints, restore
+
+    with checkpoints(run) as manager:
+        state = restore(manager, settings)
+    model = Model(state.params, settings.model.decoder_config(), load_tokenizer(data))
+    return model, int(state.step) * settings.batch_tokens
+
+
+@app.command("evaluate")
+def evaluate_model(
+    data: DataFolder = DEFAULT_DATA, run: RunFolder = DEFAULT_RUN, recipe: RecipeFile = DEFAULT_RECIPE
+) -> None:
+    """Measures RUN's last checkpoint on held-out examples and prints its replies to fixed prompts."""
+    from training.evaluate import evaluate
+    from training.export import SERVING_DEFAULTS
+
+    model, _ = _model(data, run, Recipe.from_file(recipe))
+    report = evaluate(model, data, SERVING_DEFAULTS)
+    table = Table("held out", "value", title=f"{run}")
+    for source, value in report.bits_per_byte.items():
+        table.add_row(f"bits per byte, {source}", f"{value:.3f}")
+    table.add_row("bits per byte, all of these", f"{report.chat_bits_per_byte:.3f}")
+    table.add_row("replies that loop, default sampling", f"{report.loop_rate:.1%}")
+    table.add_row("replies that loop, greedy", f"{report.loop_rate_greedy:.1%}")
+    console.print(table)
+    for prompt, reply in report.replies:
+        console.print(f"[bold]{prompt}[/]", highlight=False)
+        console.print(f"  {reply}", highlight=False, markup=False)
+
+
+@app.command("export")
+def export_model(
+    out: Annotated[Path, typer.Option(help="The model folder to write.")] = Path("serving/models/embedded"),
+    data: DataFolder = DEFAULT_DATA,
+    run: RunFolder = DEFAULT_RUN,
+    recipe: RecipeFile = DEFAULT_RECIPE,
+) -> None:
+    """Writes RUN's last checkpoint as a Hugging Face folder, with a model card of what it measured."""
+    import jax
+
+    from training.evaluate import evaluate
+    from training.export import SERVING_DEFAULTS, export, write_model_card
+
+    model, trained_tokens = _model(data, run, Recipe.from_file(recipe))
+    export(model.params, model.config, model.tokenizer, out)
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(model.params))
+    report = evaluate(model, data, SERVING_DEFAULTS)
+    write_model_card(out, model.config, parameters, trained_tokens, report)
+    console.print(f"{out}: {parameters:,} parameters after {trained_tokens:,} tokens")
 
 
 def main() -> None:

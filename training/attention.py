@@ -26,16 +26,22 @@ def packed_attention(segments: Int[Array, "batch length"]) -> Attend:
         layer: int,
     ) -> tuple[Float[Array, "batch length heads head_dim"], None]:
         batch, _, heads, head_dim = q.shape
-        grouped = (q * head_dim**-0.5).reshape(batch, length, k.shape[2], -1, head_dim)
+        kv_heads, group = k.shape[2], heads // k.shape[2]
+        # Heads first, so that every product is a plain batched matrix product: on a CPU twice as fast as leaving it
+        # to the compiler.
+        q = (q * head_dim**-0.5).reshape(batch, length, kv_heads, group, head_dim).transpose(0, 2, 3, 1, 4)
+        k, v = k.transpose(0, 2, 3, 1), v.transpose(0, 2, 1, 3)
         mixed = []
         for start in range(0, length, block):
             end = start + block
-            scores = jnp.einsum("bqkgd,bskd->bkgqs", grouped[:, start:end], k[:, :end])
+            queries = q[:, :, :, start:end].reshape(batch, kv_heads, group * block, head_dim)
+            scores = (queries @ k[..., :end]).reshape(batch, kv_heads, group, block, end)
             visible = places[start:end, None] >= places[None, :end]
             visible &= segments[:, start:end, None] == segments[:, None, :end]
             scores = jnp.where(visible[:, None, None], scores.astype(jnp.float32), -1e30)
-            weights = jax.nn.softmax(scores, axis=-1).astype(v.dtype)
-            mixed.append(jnp.einsum("bkgqs,bskd->bqkgd", weights, v[:, :end]))
-        return jnp.concatenate(mixed, axis=1).reshape(batch, length, heads, head_dim), cache
+            weights = jax.nn.softmax(scores, axis=-1).astype(v.dtype).reshape(batch, kv_heads, group * block, end)
+            mixed.append((weights @ v[:, :, :end]).reshape(batch, kv_heads, group, block, head_dim))
+        out = jnp.concatenate(mixed, axis=3)
+        return out.transpose(0, 3, 1, 2, 4).reshape(batch, length, heads, head_dim), cache
 
     return attend

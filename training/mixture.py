@@ -84,4 +84,5 @@ def draw(stage: Stage, prepared_folder: Path, tokenizer: Tokenizer, tokens: int,
                 if wanted <= 0:
                     break
             epoch += 1
+    rng.shuffle(drawn)
     return drawn

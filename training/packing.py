@@ -1,12 +1,13 @@
 """Packs token sequences into rows of a fixed length, whole sequences side by side.
 
 A row carries the number of the sequence that each token belongs to, so that attention stays within a sequence and no
-token is predicted from another's. Sequences that fit the short row go there, longer ones to the long row; what is longer
-still is cut.
+token is predicted from another's. Sequences that fit the short row go there, longer ones to the long row; what is
+longer still is cut.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,23 @@ def cut(sequences: Iterable[Tokens], longest: int) -> Iterator[Tokens]:
         for start in range(0, len(ids), longest - 1):
             end = start + longest - 1
             yield Tokens([bos, *ids[start:end]], [False, *learned[start:end]])
+
+
+def by_length(sequences: Iterable[Tokens], lengths: Sequence[int]) -> dict[int, list[Tokens]]:
+    """Sorts sequences under the shortest of `lengths` that holds them.
+
+    Short ones join a longer length's until these fill their rows: two long ones seldom fit into one row.
+    """
+    lengths = sorted(lengths)
+    sorted_in: dict[int, list[Tokens]] = {length: [] for length in lengths}
+    for sequence in sequences:
+        sorted_in[next(length for length in lengths if len(sequence.ids) <= length)].append(sequence)
+    for shorter, longer in pairwise(lengths):
+        spare = sum(longer - len(sequence.ids) for sequence in sorted_in[longer])
+        while sorted_in[shorter] and (size := len(sorted_in[shorter][-1].ids)) <= spare:
+            sorted_in[longer].append(sorted_in[shorter].pop())
+            spare -= size
+    return sorted_in
 
 
 def pack(sequences: Sequence[Tokens], length: int, pad: int, rng: np.random.Generator) -> Rows:

@@ -14,7 +14,7 @@ class RecipeError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ModelShape:
-    """The sizes of the decoder. Everything else is plain Llama: RMSNorm, RoPE with theta 10000, SwiGLU, tied embeddings."""
+    """The sizes of the decoder; the rest is plain Llama: RMSNorm, RoPE (theta 10000), SwiGLU, tied embeddings."""
 
     vocab_size: int
     hidden_size: int

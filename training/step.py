@@ -45,7 +45,7 @@ def token_losses(
 ) -> Float[Array, "rows length"]:
     """Minus the log-probability, in nats, of every token given those before it in its sequence.
 
-    The first token of a row has none before it and gets 0; so that of each sequence means nothing (it is never learned).
+    The first token of a row has none before it and gets 0; that of any other sequence means nothing (none is learned).
     """
     decoder = decoder_from(params, config)
     places = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)

@@ -43,10 +43,12 @@ def restore(manager: ocp.CheckpointManager, recipe: Recipe) -> TrainState:
     return manager.restore(step, args=ocp.args.StandardRestore(like))
 
 
-def train(feed: Feed, recipe: Recipe, run: Path, *, stop_at: int | None = None, console: Console | None = None) -> TrainState:
+def train(
+    feed: Feed, recipe: Recipe, run: Path, *, stop_at: int | None = None, console: Console | None = None
+) -> TrainState:
     """Trains from RUN's last checkpoint, or from the start, to the feed's end (or to step `stop_at`).
 
-    Saves a checkpoint every minute, at the end, and on SIGTERM or Ctrl-C, after which the same call goes on where it was.
+    Saves a checkpoint every minute, at the end, and on SIGTERM or Ctrl-C; the same call then goes on where it was.
     """
     train_step = make_train_step(recipe.model.decoder_config(), make_optimiser(recipe, feed.steps))
     end = min(feed.steps, stop_at or feed.steps)
@@ -87,7 +89,8 @@ def train(feed: Feed, recipe: Recipe, run: Path, *, stop_at: int | None = None, 
 def _stop_signals() -> Iterator[list[int]]:
     """Collects SIGTERM and SIGINT in a list instead of dying of them."""
     received: list[int] = []
-    before = {number: signal.signal(number, lambda got, _: received.append(got)) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda got, _: received.append(got)) for number in numbers}
     try:
         yield received
     finally:

@@ -10,6 +10,7 @@ from serving.api.answer import ERRORS, STREAMED, Usage, heading, new_id
 from serving.api.disconnect import while_connected
 from serving.api.encoding import EventStream, JsonAnswer, event
 from serving.api.gateway import Gateway, SharedGateway
+from serving.api.json_body import JsonRoute
 from serving.api.logprobs import Label, chat_logprobs, prompt_logprobs, token_label
 from serving.api.sampling import sampling_params, text_options
 from serving.api.streaming import ChunkUsage, stream_events
@@ -19,7 +20,7 @@ from serving.orchestrator.generation import Generation, collect
 from serving.orchestrator.prompt import ChatFormat, chat_prompt, reply_budget, truncate
 from serving.orchestrator.reply_text import Piece
 
-router = APIRouter()
+router = APIRouter(route_class=JsonRoute)
 
 
 @router.post(

@@ -9,6 +9,7 @@ from serving.api.answer import ERRORS, STREAMED, Usage, heading, new_id
 from serving.api.disconnect import while_connected
 from serving.api.encoding import EventStream, JsonAnswer, event
 from serving.api.gateway import Gateway, SharedGateway
+from serving.api.json_body import JsonRoute
 from serving.api.logprobs import completion_logprobs, prompt_logprobs, prompt_offsets, token_label
 from serving.api.sampling import sampling_params, text_options
 from serving.api.streaming import ChunkUsage, stream_events
@@ -20,7 +21,7 @@ from serving.orchestrator.prompt import Prompt, reply_budget, text_prompt, token
 from serving.orchestrator.reply_text import Piece
 from serving.orchestrator.served_model import ServedModel
 
-router = APIRouter()
+router = APIRouter(route_class=JsonRoute)
 
 
 @router.post(

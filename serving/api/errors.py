@@ -111,8 +111,6 @@ def _invalid_body(errors: Sequence[Mapping[str, Any]]) -> Failure:
     """One sentence on the first thing that is wrong with a body: the field, what was given, what is accepted."""
     error = errors[0]
     given, place = error.get("input"), error["loc"][1:]
-    if error["type"] == "json_invalid":
-        return Failure(400, f"The body is not valid JSON: {error['ctx']['error']} at character {error['loc'][-1]}.")
     if not place:
         kind = "nothing" if given is None else "bytes" if isinstance(given, bytes) else _shown(given)
         return Failure(
@@ -152,9 +150,7 @@ def _shown(value: Any) -> str:
 
 
 def _shorten(text: str) -> str:
-    """Text that is safe to repeat: short, and with nothing that UTF-8 cannot write."""
-    short = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "..."
-    return short.encode(errors="replace").decode()
+    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "..."
 
 
 def _uncapitalised(sentence: str) -> str:

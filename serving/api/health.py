@@ -1,9 +1,8 @@
 """GET /health, /ready and /metrics: for those who keep the server running."""
 
 from dataclasses import asdict
-from typing import Annotated
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from prometheus_client.exposition import choose_encoder
 
@@ -46,7 +45,7 @@ async def ready(gateway: SharedGateway) -> Response:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-async def metrics(gateway: SharedGateway, accept: Annotated[str, Header()] = "") -> Response:
+async def metrics(request: Request, gateway: SharedGateway) -> Response:
     """Counters, gauges and histograms, by vLLM's names."""
-    encode, content_type = choose_encoder(accept)
+    encode, content_type = choose_encoder(request.headers.get("accept", ""))
     return Response(encode(gateway.registry), headers={"content-type": content_type})

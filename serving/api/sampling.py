@@ -68,7 +68,7 @@ def _first(given: float | None, default: float) -> float:
 
 
 def _banned_ids(words: Iterable[str], model: ServedModel) -> set[int]:
-    """The tokens that bad words are, at a text's beginning and after a space. Raises InvalidRequest for longer words."""
+    """The tokens of bad words, at a text's beginning and after a space. Raises InvalidRequest for longer words."""
     banned: set[int] = set()
     for word in words:
         alone, after_space = (model.tokenizer.encode(prefix + word.lstrip(), False) for prefix in ("", " "))

@@ -11,7 +11,7 @@ from serving.api.errors import failure_of
 from serving.api.wire.sampling import StreamOptions
 from serving.fleet.replica import ReplicaUnavailable
 from serving.orchestrator.failures import GenerationFailed
-from serving.orchestrator.generation import Generation
+from serving.orchestrator.generation import Generation, Pieces
 from serving.orchestrator.reply_text import Piece
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class ChunkUsage:
         return event({**head, "choices": [], "usage": self._usage.counts()}) if self._at_end else b""
 
 
-async def stream_events(first: Piece, later: AsyncGenerator[Piece, None], chunks: Chunks) -> AsyncGenerator[bytes, None]:
+async def stream_events(first: Piece, later: Pieces, chunks: Chunks) -> AsyncGenerator[bytes, None]:
     """The whole stream. One that fails midway ends with an error event and without [DONE].
 
     `first` was awaited before the answer began, so that a failure up to then has a status of its own.

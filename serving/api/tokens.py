@@ -4,10 +4,11 @@ from fastapi import APIRouter
 
 from serving.api.answer import ERRORS
 from serving.api.gateway import SharedGateway
+from serving.api.json_body import JsonRoute
 from serving.api.wire.tokens import Detokenized, DetokenizeRequest, Tokenized, TokenizeRequest, TokenizerInfo
 from serving.orchestrator.prompt import ChatFormat, chat_prompt, check_token_ids, encode
 
-router = APIRouter(tags=["Tokens"], responses=ERRORS)
+router = APIRouter(tags=["Tokens"], responses=ERRORS, route_class=JsonRoute)
 
 
 @router.get("/tokenizer_info", summary="Describe the tokenizer")

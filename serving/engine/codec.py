@@ -162,7 +162,9 @@ def _logprobs(messages: Sequence[pb.TokenLogprobs]) -> tuple[TokenLogprobs | Non
     return tuple(
         None
         if message.absent
-        else TokenLogprobs(message.token, message.logprob, tuple(zip(message.top_tokens, message.top_logprobs)))
+        else TokenLogprobs(
+            message.token, message.logprob, tuple(zip(message.top_tokens, message.top_logprobs, strict=True))
+        )
         for message in messages
     )
 

@@ -185,9 +185,9 @@ class Scheduler:
         """Takes in what a plan produced; results of sequences that ended are dropped."""
         for chunk, logprobs in zip(plan.chunks, result.prompt_logprobs, strict=True):
             collected = chunk.sequence.prompt_logprobs
-            # A chunk from before a preemption may come late; its values are right, but each is wanted once.
-            if collected is not None and len(collected) == chunk.start + 1:
-                collected.extend(logprobs)
+            # Chunks computed again after a preemption bring what is there already: each value is wanted once.
+            if collected is not None and chunk.start < len(collected):
+                collected.extend(logprobs[len(collected) - chunk.start - 1 :])
         deltas = []
         for item, sampled in zip(plan.sampling, result.sampled, strict=True):
             if not item.sequence.finished:
@@ -247,8 +247,6 @@ class Scheduler:
         """Takes pages and slot away; the sequence waits and will be recomputed, largely from pages still findable."""
         self.counters.preemptions += 1
         self._leave(sequence)
-        if sequence.prompt_logprobs is not None:
-            sequence.prompt_logprobs = [None]
         insort(self._waiting, sequence, key=_rank)
 
     def _leave(self, sequence: Sequence) -> None:

@@ -81,7 +81,7 @@ async def serve(listen: str, load: Load, *, exit_with_parent: bool = False) -> i
     if exit_with_parent:
         tasks.append(asyncio.create_task(_watch_parent(stop)))
     status = await stopped
-    service.close()
+    service.close("the engine is stopping")
     await server.stop(GRACE)
     await service.stop_engine(GRACE)
     for task in tasks:
@@ -92,10 +92,15 @@ async def serve(listen: str, load: Load, *, exit_with_parent: bool = False) -> i
 async def _load(load: Load, service: EngineService, stop: Callable[[int], None]) -> None:
     try:
         service.serve(await asyncio.to_thread(load, service.report))
+        return
+    except (OSError, ValueError) as error:  # a model or options that do not fit; the message is for people
+        log.error("the engine could not start: %s", error)
+        reason = str(error)
     except Exception as error:
         log.exception("the engine could not start")
-        service.report(StartupProgress("failed", message=f"{type(error).__name__}: {error}"))
-        stop(1)
+        reason = f"{type(error).__name__}: {error}"
+    service.report(StartupProgress("failed", message=reason))
+    stop(1)
 
 
 async def _watch_parent(stop: Callable[[int], None]) -> None:

@@ -19,8 +19,6 @@ from serving.engine.request import (
     StartupProgress,
 )
 
-STOPPING = "the engine is stopping"
-
 
 class ServedEngine(Protocol):
     """What the service asks of an engine: `serving.engine.engine.Engine`, or a stand-in for it."""
@@ -97,7 +95,7 @@ class EngineService:
         self._on_failure = on_failure
         self._engine: ServedEngine | None = None
         self._stats = EngineStats()
-        self._stopping = False
+        self._ending = ""  # why streams end, once they do
         self._progress: list[StartupProgress] = []
         self._progress_news = asyncio.Event()
         self._connections: dict[str, Connection] = {}
@@ -130,18 +128,18 @@ class EngineService:
         engine.start(self._publish)
         self._note_progress(StartupProgress("ready"))
 
-    def close(self) -> None:
-        """End every stream once what was generated has been sent, and take no new one."""
-        self._stopping = True
+    def close(self, reason: str) -> None:
+        """End every stream for `reason` once what was generated has been sent, and take no new one."""
+        self._ending = self._ending or reason
         self._progress_news.set()
         for connection in self._connections.values():
             connection.close()
 
-    async def stop_engine(self, timeout: float) -> None:
-        """End the engine's loop; after `timeout` seconds its thread is left to itself."""
+    async def stop_engine(self, grace: float) -> None:
+        """End the engine's loop; after `grace` seconds its thread is left to itself."""
         if self._engine is not None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.to_thread(self._engine.stop), timeout)
+                await asyncio.wait_for(asyncio.to_thread(self._engine.stop), grace)
 
     def _publish(self, deltas: list[Delta], stats: EngineStats) -> None:
         """Hand one step over to the event loop; on the engine's thread."""
@@ -155,9 +153,10 @@ class EngineService:
         self._stats = stats
         for connection in self._connections.values():
             connection.put_stats(stats)
-        if self._engine.failed is not None and not self._stopping:
-            self.close()
-            self._on_failure(self._engine.failed)
+        error = self._engine.failed
+        if error is not None and not self._ending:
+            self.close(f"the engine failed: {type(error).__name__}: {error}")
+            self._on_failure(error)
 
     def _note_progress(self, progress: StartupProgress) -> None:
         self._progress.append(progress)
@@ -173,8 +172,8 @@ class EngineService:
                 sent += 1
                 if progress.stage in ("ready", "failed"):
                     return
-            if self._stopping:
-                await context.abort(grpc.StatusCode.UNAVAILABLE, STOPPING)
+            if self._ending:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, self._ending)
             await news.wait()
 
     async def _describe(self, _: None, context: grpc.aio.ServicerContext) -> EngineDescription:
@@ -200,8 +199,8 @@ class EngineService:
                 engine.cancel(engine_id)
             reader.cancel()
             writer.cancel()
-        if self._stopping:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, STOPPING)
+        if self._ending:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, self._ending)
 
     async def _obey(self, commands: AsyncIterator[Command], engine: ServedEngine, connection: Connection) -> None:
         async for command in commands:
@@ -219,8 +218,8 @@ class EngineService:
             await context.write(output)
 
     async def _ready_engine(self, context: grpc.aio.ServicerContext) -> ServedEngine:
-        if self._stopping:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, STOPPING)
+        if self._ending:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, self._ending)
         if self._engine is None:
             stage = self._progress[-1].stage if self._progress else "starting"
             await context.abort(grpc.StatusCode.UNAVAILABLE, f"the engine is not ready: {stage}")

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +20,7 @@ class EngineHandle(Protocol):
     """An engine that was started."""
 
     target: str  # where its gRPC server listens
+    last_line: str  # of what it wrote
 
     async def wait(self) -> str:
         """Return when the engine has ended; says how it ended."""
@@ -80,16 +80,16 @@ class LocalEngine:
         self._process = process
         self._folder = folder
         self._grace = grace
-        self._last_lines: deque[str] = deque(maxlen=1)
+        self.last_line = ""
         self._output = asyncio.create_task(self._forward_output())
 
     async def wait(self) -> str:
-        """Return when the process has ended; says how, with the last line that it wrote."""
+        """Return when the process has ended and `last_line` is its last; says how it ended."""
         status = await self._process.wait()
-        await self._output
+        await asyncio.wait((self._output,))
         if status < 0:
             return f"the engine's process was killed by {signal.Signals(-status).name}"
-        return ": ".join((f"the engine's process ended with status {status}", *self._last_lines))
+        return f"the engine's process ended with status {status}"
 
     async def stop(self) -> None:
         """SIGTERM, and SIGKILL when that did not help within the grace period."""
@@ -104,7 +104,7 @@ class LocalEngine:
             if self._process.returncode is None:
                 self._process.kill()
             await self._process.wait()
-            await self._output
+            await asyncio.wait((self._output,))
             shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _forward_output(self) -> None:
@@ -112,13 +112,19 @@ class LocalEngine:
         while chunk := await self._process.stdout.read(65536):
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
-                text = line.decode(errors="replace").rstrip()
-                self._last_lines.append(text)
-                log.info("[engine %d] %s", self.pid, text)
+                self._forward(line)
+        if rest:
+            self._forward(rest)
+
+    def _forward(self, line: bytes) -> None:
+        self.last_line = line.decode(errors="replace").rstrip()
+        log.info("[engine %d] %s", self.pid, self.last_line)
 
 
 class FixedAddress:
     """An engine that somebody else starts and keeps, such as Kubernetes."""
+
+    last_line = ""
 
     def __init__(self, target: str):
         self.target = target

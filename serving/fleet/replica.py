@@ -12,7 +12,7 @@ from serving.engine import codec
 from serving.engine.codec import Cancel, StepOutput
 from serving.engine.request import Delta, EngineDescription, EngineStats, GenerationRequest, StartupProgress
 
-MAX_RETRY_AFTER = 60.0  # seconds; OpenAI's client refuses to wait longer than 120
+MAX_RETRY_AFTER = 10.0  # seconds; a start with compiled programs at hand is quicker than the cold one before it
 
 
 class ReplicaState(StrEnum):
@@ -163,7 +163,8 @@ class Replica:
             raise self._unavailable()
 
     def _unavailable(self) -> ReplicaUnavailable:
-        return ReplicaUnavailable(f"the engine is {self.state}", self.retry_after)
+        wait = self.retry_after
+        return ReplicaUnavailable(f"the engine is {self.state}; try again in {wait:g} s", wait)
 
     def _change(self, state: ReplicaState, progress: StartupProgress) -> None:
         self.state, self.progress = state, progress

@@ -75,10 +75,11 @@ class Supervisor:
         process = asyncio.create_task(engine.wait())
         try:
             await asyncio.wait((connection, process), return_when=asyncio.FIRST_COMPLETED)
-            if process.done():
-                self.replica.down(process.result())
-            else:
-                await asyncio.wait((process,), timeout=LAST_WORDS)
+            if not connection.done():
+                reason = f"{process.result()}: {engine.last_line}"
+                self.replica.down(reason)
+                return reason
+            await asyncio.wait((process,), timeout=LAST_WORDS)
             return "; ".join(task.result() for task in (connection, process) if task.done())
         finally:
             connection.cancel()

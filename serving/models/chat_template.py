@@ -39,7 +39,9 @@ class ChatTemplate:
         try:
             self._templates = {name: self._sandbox.compile_template(source) for name, source in sources.items()}
         except TemplateSyntaxError as error:
-            raise ChatTemplateError(f"the chat template is not valid Jinja: line {error.lineno}: {error.message}") from None
+            raise ChatTemplateError(
+                f"the chat template is not valid Jinja: line {error.lineno}: {error.message}"
+            ) from None
 
     @classmethod
     def from_folder(cls, folder: Path, now: Callable[[], datetime] = datetime.now) -> "ChatTemplate | None":

@@ -10,7 +10,7 @@ a model folder and is trusted as far as that.
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from jinja2 import Template, TemplateError, nodes, pass_context
 from jinja2.ext import Extension, loopcontrols
@@ -118,7 +118,7 @@ class _Bounds(NodeTransformer):
 class _GenerationTag(Extension):
     """`{% generation %}` marks the assistant's tokens for training; in a prompt it is its body."""
 
-    tags = {"generation"}
+    tags: ClassVar[set[str]] = {"generation"}
 
     def parse(self, parser: Parser) -> list[nodes.Node]:
         """Parse up to `endgeneration`."""

@@ -19,7 +19,9 @@ from serving.models.folder import ModelFolderError, read_json
 from serving.models.special_tokens import eos_token_ids, special_tokens
 
 BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
-DECODERS = "ByteLevel, Metaspace, Replace (of a string), ByteFallback, Fuse, Strip (at the start) and a Sequence of these"
+DECODERS = (
+    "ByteLevel, Metaspace, Replace (of a string), ByteFallback, Fuse, Strip (at the start) and a Sequence of these"
+)
 
 
 class Tokenizer:
@@ -34,7 +36,7 @@ class Tokenizer:
         eos_token: str | None = None,
         eos_token_ids: Iterable[int] = (),
     ) -> None:
-        """Wrap `backend`; `decoder` is the decoder's part of tokenizer.json. Raises ValueError for one of another kind."""
+        """Wrap `backend`; `decoder` is that part of tokenizer.json. Raises ValueError for one that is not supported."""
         backend.no_truncation()
         backend.no_padding()
         self._backend = backend

@@ -1,1 +1,1 @@
-"""One request's life between HTTP and the engine: prompt, tokens, text, stop strings, choices. Knows nothing of HTTP."""
+"""One request's life between wire and engine: prompt, tokens, text, stop strings, choices. Knows nothing of HTTP."""

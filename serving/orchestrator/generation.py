@@ -17,6 +17,8 @@ from serving.telemetry.metrics import RequestMetrics
 SEED_STEP = 0x9E3779B97F4A7C15  # 2**64 over the golden ratio, odd: seeds of one call's choices never meet
 SEED_RANGE = 2**64
 
+Pieces = AsyncGenerator[Piece, None]
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:
@@ -48,7 +50,7 @@ class Orchestrator:
             raise ReplicaUnavailable(f"the engine is {replica.state}: {replica.progress.stage}", replica.retry_after)
         return replica.description
 
-    def generate(self, generation: Generation) -> AsyncGenerator[Piece, None]:
+    def generate(self, generation: Generation) -> Pieces:
         """Pieces of all choices as they come; each choice ends with a piece that has a finish reason.
 
         Close the iterator (`contextlib.aclosing`) to cancel what still runs in the engine.
@@ -61,7 +63,7 @@ class Orchestrator:
         ]
         return streams[0] if len(streams) == 1 else _merge(streams)
 
-    async def _sequence(self, generation: Generation, index: int, prompt: Prompt, seed: int) -> AsyncGenerator[Piece, None]:
+    async def _sequence(self, generation: Generation, index: int, prompt: Prompt, seed: int) -> Pieces:
         clock = asyncio.get_running_loop().time
         request = GenerationRequest(
             id=f"{generation.id}-{index}",
@@ -96,7 +98,7 @@ class Orchestrator:
             record.end(outcome, clock(), timings)
 
 
-async def collect(pieces: AsyncGenerator[Piece, None], choices: int) -> list[Piece]:
+async def collect(pieces: Pieces, choices: int) -> list[Piece]:
     """Each choice as one piece, in the order of their indices."""
     whole = [Piece(index) for index in range(choices)]
     async with aclosing(pieces):
@@ -121,17 +123,17 @@ def _without_reply(piece: Piece) -> Piece:
     )
 
 
-async def _merge(streams: Sequence[AsyncGenerator[Piece, None]]) -> AsyncGenerator[Piece, None]:
+async def _merge(streams: Sequence[Pieces]) -> Pieces:
     """Items of all streams as they come. The first failure ends them all; closing the merge closes every stream."""
     arrivals: asyncio.Queue[Piece | Exception | None] = asyncio.Queue()
 
-    async def drain(stream: AsyncGenerator[Piece, None]) -> None:
+    async def drain(stream: Pieces) -> None:
         try:
             async with aclosing(stream):
                 async for piece in stream:
                     arrivals.put_nowait(piece)
             arrivals.put_nowait(None)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the reader of the merge raises it
+        except Exception as error:
             arrivals.put_nowait(error)
 
     tasks = [asyncio.create_task(drain(stream)) for stream in streams]

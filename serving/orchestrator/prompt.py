@@ -90,11 +90,14 @@ def truncate(prompt: Prompt, keep: int | None, *, context: int, reply: int) -> P
 def reply_budget(prompt: Prompt, asked: int | None, default: int | None, context: int, *, field: str) -> int:
     """How many tokens the reply may have: what was asked for, else what the context leaves, at most `default`.
 
-    Raises InvalidRequest (context_length_exceeded) when prompt and reply do not fit in `context` tokens together.
+    Raises InvalidRequest for less than one token, and (context_length_exceeded) when prompt and reply do not fit in
+    `context` tokens together.
     """
+    if asked is not None and asked < 1:
+        raise InvalidRequest(f"max_tokens is {asked}; at least 1 is needed", "max_tokens")
     length = len(prompt.tokens)
     room = context - length
-    wanted = asked if asked is not None else min(max(room, 1), default or room)
+    wanted = asked or max(min(room, default or room), 1)
     if wanted > room:
         raise InvalidRequest(
             f"This model's maximum context length is {context} tokens. However, you requested {length + wanted} tokens "

@@ -12,7 +12,7 @@ from serving.models.tokenizer import Tokenizer
 class ServedModel:
     """A model's public name, and what turns messages into its tokens and its tokens into text.
 
-    `template` is None for a base model, which has no chat.
+    `template` is None for a base model, which completes text but does not chat.
     """
 
     name: str

@@ -14,8 +14,6 @@ import pytest
 from serving.engine import codec
 from serving.engine.request import FinishReason, GenerationRequest, SamplingParams
 
-pytestmark = pytest.mark.asyncio
-
 ECHO_ENGINE = Path(__file__).parents[1] / "fleet" / "echo_engine.py"
 STUCK = GenerationRequest("endless", (5, 6), SamplingParams(max_tokens=10**9))
 
@@ -42,6 +40,12 @@ async def stages(channel: grpc.aio.Channel) -> AsyncIterator[str]:
         yield f"{progress.stage} {progress.message}".strip()
 
 
+async def drained(stream: AsyncIterator) -> None:
+    """Read a stream to its end."""
+    async for _ in stream:
+        pass
+
+
 async def generate(channel: grpc.aio.Channel, request: GenerationRequest) -> grpc.aio.StreamStreamCall:
     """A stream with one request on its way, once the engine is ready."""
     assert [stage async for stage in stages(channel)][-1] == "ready"
@@ -65,11 +69,10 @@ async def test_a_request_is_answered_token_by_token(tmp_path):
 async def test_a_signal_ends_the_streams_and_the_process(tmp_path, name):
     async with engine(f"unix:{tmp_path}/e") as process, grpc.aio.insecure_channel(f"unix:{tmp_path}/e") as channel:
         stream = await generate(channel, STUCK)
-        await stream.read()
+        await anext(aiter(stream))
         process.send_signal(name)
         with pytest.raises(grpc.aio.AioRpcError, match="the engine is stopping") as ended:
-            while await stream.read() is not grpc.aio.EOF:
-                pass
+            await drained(stream)
         assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
         assert await process.wait() == 0
 
@@ -92,10 +95,11 @@ async def test_without_the_flag_the_end_of_input_ends_nothing(tmp_path):
 async def test_a_load_that_never_ends_does_not_keep_the_process(tmp_path):
     async with engine(f"unix:{tmp_path}/e", "--stuck") as process:
         async with grpc.aio.insecure_channel(f"unix:{tmp_path}/e") as channel:
+            coming = stages(channel)
+            assert await anext(coming) == "loading weights"
+            process.terminate()
             with pytest.raises(grpc.aio.AioRpcError, match="the engine is stopping"):
-                async for stage in stages(channel):
-                    assert stage == "loading weights"
-                    process.terminate()
+                await drained(coming)
         assert await process.wait() == 0
 
 

@@ -20,8 +20,6 @@ from serving.engine.request import (
 )
 from serving.engine.service import EngineService
 
-pytestmark = pytest.mark.asyncio
-
 DESCRIPTION = EngineDescription("tiny", 128, 32000, 4, 16, 32, "float32", "cpu", "f00d", (2,))
 
 
@@ -229,6 +227,7 @@ async def test_a_failed_engine_delivers_its_errors_and_ends_the_streams(tmp_path
         steps, status = await end_of(stream)
         assert [step.deltas for step in steps] == [(Delta("a", finish_reason=FinishReason.ERROR, error="failed"),)]
         assert status is grpc.StatusCode.UNAVAILABLE
+        assert await stream.details() == "the engine failed: RuntimeError: out of memory"
         assert b.failures == [b.engine.failed]
 
 
@@ -239,10 +238,10 @@ async def test_closing_sends_what_was_generated_and_then_refuses(tmp_path):
         name = (await b.engine.submitted.get()).id
         b.engine.publish([Delta(name, tokens=(1,))], EngineStats())
         await asyncio.sleep(0)  # the loop distributes what was published before it closes
-        b.service.close()
+        b.service.close("stopping for the night")
         steps, status = await end_of(stream)
         assert [step.deltas for step in steps] == [(Delta("a", tokens=(1,)),)]
         assert status is grpc.StatusCode.UNAVAILABLE
         assert await b.engine.cancelled.get() == name
-        with pytest.raises(grpc.aio.AioRpcError, match="stopping"):
+        with pytest.raises(grpc.aio.AioRpcError, match="for the night"):
             await gateway.describe()

@@ -1,4 +1,4 @@
-"""A gateway with nothing but a fleet of one: prints its engine's process id once that is ready, and waits to be killed."""
+"""A gateway with nothing but a fleet of one: prints its engine's process id once ready, and waits to be killed."""
 
 import asyncio
 import sys

@@ -81,7 +81,7 @@ class EchoEngine:
                 deltas = self._step()
                 publish(deltas, self._stats())
                 time.sleep(self._step_seconds)
-        except Exception as error:  # noqa: BLE001 - as the real loop does
+        except Exception as error:
             self.failed = error
             rows = self._running | self._waiting
             publish(

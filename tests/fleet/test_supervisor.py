@@ -13,8 +13,6 @@ from serving.fleet.launcher import FixedAddress
 from serving.fleet.replica import Replica, ReplicaState, ReplicaUnavailable
 from serving.fleet.supervisor import Backoff
 
-pytestmark = pytest.mark.asyncio
-
 ENDLESS = 10**9
 GATEWAY = Path(__file__).with_name("bare_gateway.py")
 

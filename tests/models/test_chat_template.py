@@ -70,7 +70,10 @@ def test_a_message_that_cannot_be_continued_is_refused(messages, source, argumen
         ('{{ {"name": "café <b>", "n": [1, 2]} | tojson }}', '{"name": "café <b>", "n": [1, 2]}'),
         ('{{ {"b": 1, "a": 2} | tojson(indent=1, sort_keys=true) }}', '{\n "a": 2,\n "b": 1\n}'),
         ("{{ strftime_now('%d %b %Y') }}", "04 Mar 2026"),
-        ("{% for i in range(9) %}{% if i == 1 %}{% continue %}{% elif i > 3 %}{% break %}{% endif %}{{ i }}{% endfor %}", "023"),
+        (
+            "{% for c in 'abc' %}{% if c == 'b' %}{% continue %}{% endif %}{{ c }}{% break %}{% endfor %}",
+            "a",
+        ),
         ("{% for i in range(6) if i % 2 %}{{ i }}{{ '' if loop.last else '-' }}{% endfor %}", "1-3-5"),
         ("{% generation %}{{ messages[0].role }}{% endgeneration %}!", "user!"),
         ("{% macro turn(m) %}[{{ m.role ~ ':' ~ 1 }}]{% endmacro %}{{ turn(messages[0]) }}", "[user:1]"),

@@ -16,7 +16,13 @@ def test_a_model_that_says_nothing_gets_neutral_values(tmp_path):
 
 def test_what_the_authors_chose_is_read(tmp_path):
     chosen = {"temperature": 0.6, "top_p": 0.9, "top_k": 20, "min_p": 0.05, "repetition_penalty": 1.1}
-    content = {**chosen, "max_new_tokens": 256, "eos_token_id": [3, 5], "transformers_version": "5.0", "do_sample": True}
+    content = {
+        **chosen,
+        "max_new_tokens": 256,
+        "eos_token_id": [3, 5],
+        "transformers_version": "5.0",
+        "do_sample": True,
+    }
     (tmp_path / "generation_config.json").write_text(json.dumps(content))
     expected = GenerationDefaults(**chosen, max_tokens=256, eos_token_ids=(3, 5))
     assert GenerationDefaults.from_folder(tmp_path) == expected

@@ -34,7 +34,9 @@ def sentencepiece() -> Backend:
     trained = Backend(models.BPE())
     trained.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=["<unk>", *SPECIALS, *(f"<0x{byte:02X}>" for byte in range(256))], show_progress=False
+        vocab_size=400,
+        special_tokens=["<unk>", *SPECIALS, *(f"<0x{byte:02X}>" for byte in range(256))],
+        show_progress=False,
     )
     trained.train_from_iterator(["the trade wind blows over the sea"] * 4, trainer)
     model = json.loads(trained.to_str())["model"]
@@ -55,7 +57,9 @@ def metaspace() -> Backend:
     backend = Backend(models.Unigram())
     backend.pre_tokenizer = pre_tokenizers.Metaspace()
     backend.decoder = decoders.Metaspace()
-    trainer = trainers.UnigramTrainer(vocab_size=60, special_tokens=["<unk>", *SPECIALS], unk_token="<unk>", show_progress=False)
+    trainer = trainers.UnigramTrainer(
+        vocab_size=60, special_tokens=["<unk>", *SPECIALS], unk_token="<unk>", show_progress=False
+    )
     backend.train_from_iterator(["the trade wind blows over the sea"] * 4, trainer)
     return backend
 

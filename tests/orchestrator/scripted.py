@@ -18,16 +18,17 @@ from serving.engine.request import (
 from serving.fleet.replica import ReplicaState, ReplicaUnavailable
 
 BOS, EOS = "<|begin|>", "<|end|>"
-WORDS = ("he", "hello", " world", " the")  # tokens of more than one byte
+WORDS = ("hello", " world", " to")  # tokens of more than one byte
+VOCABULARY = 269
 TEMPLATE = """\
 {{ bos_token }}{% for message in messages %}[{{ message.role }}]{{ message.content }}
 {% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}"""
 
-DESCRIPTION = EngineDescription("tiny", 128, 264, 4, 16, 32, "float32", "cpu", "fp_f00d", (1,))
+DESCRIPTION = EngineDescription("tiny", 128, VOCABULARY, 4, 16, 32, "float32", "cpu", "fp_f00d", (1,))
 
 
 def write_model(folder: Path, *, template: str | None = TEMPLATE, generation_config: dict | None = None) -> None:
-    """A byte-level tokenizer of 264 tokens with its chat template: <|begin|> is 0, <|end|> is 1, a is 2 + its rank."""
+    """A byte-level tokenizer of VOCABULARY tokens with its chat template; <|begin|> is 0, <|end|> is 1."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     pieces = [[*word.replace(" ", "Ġ")] for word in WORDS]
     vocabulary = {token: 2 + rank for rank, token in enumerate(alphabet)}
@@ -122,7 +123,7 @@ def says(tokens: Iterable[int], *, portion: int = 1, eos: bool = True, logprob: 
 
 
 def _logprobs(token: int, logprob: float, top: int) -> TokenLogprobs:
-    return TokenLogprobs(token, logprob, tuple(((token + i) % 264, logprob * (1 + i / 2)) for i in range(top)))
+    return TokenLogprobs(token, logprob, tuple(((token + i) % VOCABULARY, logprob * (1 + i / 2)) for i in range(top)))
 
 
 def _prompt_logprobs(request: GenerationRequest, logprob: float) -> tuple[TokenLogprobs | None, ...]:

@@ -7,8 +7,14 @@ EOS = 1
 
 
 def pieces(model, options: TextOptions, deltas: list[Delta]) -> list[Piece]:
-    reply = ReplyText(model.tokenizer, options, 3)
-    return [piece for delta in deltas if (piece := reply.push(delta)) is not None]
+    """All pieces, up to the one with a finish reason."""
+    reply, out = ReplyText(model.tokenizer, options, 3), []
+    for delta in deltas:
+        if piece := reply.push(delta):
+            out.append(piece)
+            if piece.finish_reason is not None:
+                break
+    return out
 
 
 def in_portions(model, text: str, portion: int, *, eos: bool = True) -> list[Delta]:
@@ -38,8 +44,8 @@ def test_text_is_whole_however_the_tokens_come(model, text, portion):
 
 def test_no_piece_holds_half_a_character(model):
     out = pieces(model, TextOptions(), in_portions(model, "世界", 1, eos=False))
-    assert [piece.text for piece in out] == ["世", "界", ""]
-    assert [len(piece.tokens) for piece in out] == [3, 3, 0]
+    assert [piece.text for piece in out] == ["世", "界"]
+    assert [len(piece.tokens) for piece in out] == [3, 3]
 
 
 def test_a_reply_cut_inside_a_character_says_so(model):

@@ -60,12 +60,12 @@ class ChatPage:
         expect(self.reply).to_have_attribute("data-state", re.compile("complete|cut"), timeout=LONG)
         return self.reply.locator(".text").inner_text()
 
-    def lengthen_replies(self, tokens: int) -> None:
-        """Make every reply this long, whatever the model would like: the request is altered on its way out."""
+    def bound_replies(self, at_least: int, at_most: int) -> None:
+        """Keep replies within these numbers of tokens, which are added to a request that has none of its own."""
 
         def alter(route):
-            wanted = {"min_tokens": tokens, "max_tokens": tokens}
-            route.continue_(post_data=json.dumps(route.request.post_data_json | wanted))
+            bounds = {"min_tokens": at_least, "max_tokens": at_most}
+            route.continue_(post_data=json.dumps(bounds | route.request.post_data_json))
 
         self.page.route(COMPLETIONS, alter)
 
@@ -115,7 +115,10 @@ def page(browser, server, viewport, color_scheme, console_errors):
 
 @pytest.fixture
 def chat(page):
-    return ChatPage(page)
+    """The page in a reader's hands. Replies are short until a test bounds them otherwise."""
+    chat = ChatPage(page)
+    chat.bound_replies(at_least=1, at_most=16)
+    return chat
 
 
 @pytest.fixture(scope="module")

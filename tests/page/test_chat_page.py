@@ -10,7 +10,7 @@ PHONE = {"width": 360, "height": 640}
 
 
 def test_reply_streams_into_the_page(chat, page, tmp_path):
-    chat.lengthen_replies(120)
+    chat.bound_replies(120, 120)
     page.evaluate("""() => {
         window.lengths = [];
         const messages = document.getElementById("messages");
@@ -29,7 +29,7 @@ def test_reply_streams_into_the_page(chat, page, tmp_path):
 
 
 def test_figures_of_the_last_reply(chat):
-    chat.lengthen_replies(24)
+    chat.bound_replies(24, 24)
     chat.say("Hello!")
     chat.wait_for_reply()
     figures = chat.reply.locator(".figures")
@@ -41,7 +41,7 @@ def test_figures_of_the_last_reply(chat):
 
 @pytest.mark.parametrize("how", ["button", "escape"])
 def test_stop_midway(chat, page, how):
-    chat.lengthen_replies(1000)
+    chat.bound_replies(800, 800)
     chat.say("Tell me about the sea.")
     expect(chat.reply.locator(".text")).to_have_text(re.compile(r"\S.{20}", re.DOTALL))
     if how == "button":
@@ -51,7 +51,7 @@ def test_stop_midway(chat, page, how):
     expect(chat.reply).to_have_attribute("data-state", "stopped")
     expect(chat.reply.locator(".figures")).to_contain_text("stopped")
     expect(chat.stop_button).to_have_count(0)
-    page.unroute_all()
+    chat.bound_replies(1, 16)
     stopped_at = chat.reply.locator(".text").inner_text()
     chat.say("Hello!")
     chat.wait_for_reply()
@@ -88,10 +88,12 @@ def test_new_chat(chat, page, how):
 
 
 def test_settings_are_sent_and_kept(chat, page):
+    page.unroute_all()
     body = chat.say("Hello!")
     assert set(body) == {"model", "messages", "stream", "stream_options"}, "empty settings are the model's own"
     assert body["stream_options"] == {"include_usage": True}
-    chat.wait_for_reply()
+    page.keyboard.press("Escape")
+    expect(chat.stop_button).to_have_count(0)
 
     chat.open_settings()
     chosen = {
@@ -169,7 +171,7 @@ def test_keyboard(chat, page):
 @pytest.mark.parametrize("color_scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [PHONE])
 def test_phone_has_no_sideways_scroll(chat, page, tmp_path):
-    chat.lengthen_replies(60)
+    chat.bound_replies(60, 60)
     chat.say("w" * 200)
     chat.wait_for_reply()
     overflowing = """() => [...document.querySelectorAll("html, #scroller, #composer, header, dialog")]

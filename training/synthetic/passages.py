@@ -5,7 +5,20 @@ from dataclasses import dataclass
 
 from training.conversation import Message, assistant, user
 from training.synthetic.grammar import Voice
-from training.synthetic.words import CITIES, COLOURS, DAYS, HOBBIES, JOBS, MEALS, MONTHS, NAMES, NUMBERS, OBJECTS, PETS, PLACES
+from training.synthetic.words import (
+    CITIES,
+    COLOURS,
+    DAYS,
+    HOBBIES,
+    JOBS,
+    MEALS,
+    MONTHS,
+    NAMES,
+    NUMBERS,
+    OBJECTS,
+    PETS,
+    PLACES,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,9 @@
 """POST /v1/chat/completions: the request, the answer and the stream's chunks."""
 
-import json
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, from_json
 from typing_extensions import TypedDict
 
 from serving.api.wire.fields import Body, StopString, Strings, TokenCount, Unsupported
@@ -44,8 +43,8 @@ def _parsed_arguments(arguments: Any) -> Any:
     if not isinstance(arguments, str):
         return arguments
     try:
-        return json.loads(arguments or "{}")
-    except (ValueError, RecursionError):
+        return from_json(arguments or "{}", allow_inf_nan=False)
+    except ValueError:
         raise PydanticCustomError("arguments", "it is not valid JSON") from None
 
 

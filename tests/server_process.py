@@ -1,0 +1,77 @@
+"""A real `tradewind serve` process for tests to talk to."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import httpx
+
+START_TIMEOUT = 180  # seconds; a loaded CI machine compiles slowly
+
+
+class ServerProcess:
+    """`tradewind serve` on an address of its own, ready to answer.
+
+    Args:
+        data_dir: where it keeps what it keeps; servers that share one start faster after the first.
+        flags: further command-line flags, e.g. `"--max-rows", "4"`.
+    """
+
+    def __init__(self, data_dir: Path, *flags: str):
+        host = os.environ.get("TRADEWIND_TEST_HOST") or "127.0.0.1"
+        port = os.environ.get("TRADEWIND_TEST_PORT") or "0"
+        command = [sys.executable, "-m", "serving.cli", "serve", "--host", host, "--port", port]
+        command += ["--data-dir", str(data_dir), *flags]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("TRADEWIND_")}
+        self.lines: list[str] = []
+        self._ready = threading.Event()
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        if not self._ready.wait(START_TIMEOUT) or self.process.poll() is not None:
+            self.kill()
+            raise RuntimeError("tradewind serve did not become ready:\n" + "".join(self.lines))
+        self.url = self._address()
+
+    def engine_pid(self) -> int:
+        """The process id of the engine that the server started."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        for child in children:
+            if b"engine" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+                return int(child)
+        raise LookupError(f"none of {children} is an engine")
+
+    def get(self, path: str) -> httpx.Response:
+        """The answer to a plain GET."""
+        return httpx.get(self.url + path, timeout=30)
+
+    def stop(self) -> int:
+        """Ends the server as Ctrl-C does; returns its exit status."""
+        self.process.send_signal(signal.SIGINT)
+        try:
+            return self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def kill(self) -> None:
+        """Ends the server without a word."""
+        self.process.kill()
+        self.process.wait()
+
+    def _address(self) -> str:
+        found = re.findall(r"http://\S+?:\d+", "".join(self.lines))
+        return found[-1]
+
+    def _read(self) -> None:
+        for line in self.process.stderr:
+            self.lines.append(line)
+            if re.search(r"http://\S+:\d+", line):
+                self._ready.set()
+        self._ready.set()

@@ -1,0 +1,57 @@
+"""Who may import whom: the rooms' order, and a gateway that never loads JAX."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+GATEWAY = [
+    "serving.cli",
+    "serving.serve",
+    "serving.api.app",
+    "serving.orchestrator.generation",
+    *(f"serving.fleet.{path.stem}" for path in sorted((ROOT / "serving" / "fleet").glob("[!_]*.py"))),
+    "serving.models.folder",
+    "serving.models.tokenizer",
+    "serving.models.chat_template",
+    "serving.models.generation_defaults",
+    "serving.engine.request",
+]
+ENGINE = ["serving.engine.server", "serving.engine.engine", "serving.models.checkpoint"]
+
+
+def loaded_by(modules: list[str]) -> set[str]:
+    """The top-level packages that a fresh interpreter holds after it imported `modules`."""
+    program = (
+        f"import json, sys, {', '.join(modules)}; print(json.dumps(sorted({{n.split('.')[0] for n in sys.modules}})))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout))
+
+
+def test_rooms_import_downwards_only():
+    """The contracts are in pyproject.toml."""
+    lint = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([str(lint), "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_gateway_process_loads_no_jax():
+    loaded = loaded_by(GATEWAY)
+    assert {"fastapi", "grpc", "tokenizers"} <= loaded
+    assert loaded.isdisjoint({"jax", "jaxlib", "flax", "torch", "transformers"})
+
+
+def test_the_engine_process_loads_no_http_framework():
+    loaded = loaded_by(ENGINE)
+    assert {"jax", "flax", "grpc"} <= loaded
+    assert loaded.isdisjoint({"fastapi", "starlette", "pydantic", "uvicorn", "typer"})
+
+
+@pytest.mark.parametrize("package", ["fastapi", "grpc", "uvicorn", "tokenizers", "huggingface_hub"])
+def test_help_does_not_wait_for_what_only_commands_need(package):
+    assert package not in loaded_by(["serving.cli"])

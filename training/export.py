@@ -1,0 +1,111 @@
+"""Writes a trained model as an ordinary Hugging Face folder."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+from tokenizers import Tokenizer
+
+from serving.models import checkpoint
+from serving.models.config import DecoderConfig
+from training.conversation import BOS, END, PAD, SPECIAL_TOKENS
+from training.evaluate import Report
+from training.generate import Sampling
+from training.step import Params, decoder_from
+from training.tokenizer import TOKENIZER_FILE
+
+CHAT_TEMPLATE = Path(__file__).with_name("chat_template.jinja")
+MODEL_CARD = Path(__file__).with_name("model_card.md")
+SERVING_DEFAULTS = Sampling()
+"""The sampling that this model talks best with; it ships in generation_config.json."""
+
+
+def export(params: Params, config: DecoderConfig, tokenizer: Tokenizer, folder: Path) -> None:
+    """Writes weights (bfloat16), configuration, tokenizer and chat template to FOLDER."""
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint.save(decoder_from(params, config), folder, jnp.bfloat16)
+    _write_json(folder / "config.json", _config(config, tokenizer))
+    _write_json(folder / "generation_config.json", _generation_config(tokenizer))
+    _write_json(folder / "tokenizer_config.json", _tokenizer_config(config))
+    tokenizer.save(str(folder / TOKENIZER_FILE))
+    shutil.copyfile(CHAT_TEMPLATE, folder / "chat_template.jinja")
+
+
+def write_model_card(folder: Path, config: DecoderConfig, parameters: int, trained_tokens: int, report: Report) -> None:
+    """Writes FOLDER/README.md: what the model is, how good it measured, and what it cannot do."""
+    rows = [f"| bits per byte, {name} | {value:.3f} |" for name, value in report.bits_per_byte.items()]
+    rows.append(f"| bits per byte, all of these | {report.chat_bits_per_byte:.3f} |")
+    rows.append(f"| replies that loop, default sampling | {report.loop_rate:.1%} |")
+    rows.append(f"| replies that loop, greedy | {report.loop_rate_greedy:.1%} |")
+    replies = [f"**{prompt}**\n\n> {reply}\n" for prompt, reply in report.replies]
+    replies = [text.replace("\n\n> ", "\n\n> ").replace("\n\nW", "<br>W") for text in replies]
+    text = MODEL_CARD.read_text(encoding="utf-8")
+    slots = {
+        "PARAMETERS": f"{parameters / 1e6:.1f} million",
+        "LAYERS": str(config.layers),
+        "WIDTH": str(config.hidden_size),
+        "CONTEXT": f"{config.max_position:,}",
+        "VOCABULARY": f"{config.vocab_size:,}",
+        "TOKENS": f"{trained_tokens / 1e6:.1f} million",
+        "MEASURED": "\n".join(rows),
+        "REPLIES": "\n".join(replies),
+    }
+    for name, value in slots.items():
+        text = text.replace("{{" + name + "}}", value)
+    (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def _config(config: DecoderConfig, tokenizer: Tokenizer) -> dict[str, Any]:
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "vocab_size": config.vocab_size,
+        "hidden_size": config.hidden_size,
+        "intermediate_size": config.mlp_size,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads,
+        "num_key_value_heads": config.kv_heads,
+        "head_dim": config.head_dim,
+        "hidden_act": "silu",
+        "max_position_embeddings": config.max_position,
+        "rms_norm_eps": config.norm_eps,
+        "rope_theta": config.rope.theta,
+        "tie_word_embeddings": config.tied_embeddings,
+        "attention_bias": config.attention_bias,
+        "mlp_bias": config.mlp_bias,
+        "bos_token_id": tokenizer.token_to_id(BOS),
+        "eos_token_id": tokenizer.token_to_id(END),
+        "pad_token_id": tokenizer.token_to_id(PAD),
+        "torch_dtype": "bfloat16",
+    }
+
+
+def _generation_config(tokenizer: Tokenizer) -> dict[str, Any]:
+    return {
+        "do_sample": True,
+        "temperature": SERVING_DEFAULTS.temperature,
+        "top_p": SERVING_DEFAULTS.top_p,
+        "repetition_penalty": SERVING_DEFAULTS.repetition_penalty,
+        "max_new_tokens": SERVING_DEFAULTS.max_new_tokens,
+        "bos_token_id": tokenizer.token_to_id(BOS),
+        "eos_token_id": tokenizer.token_to_id(END),
+        "pad_token_id": tokenizer.token_to_id(PAD),
+    }
+
+
+def _tokenizer_config(config: DecoderConfig) -> dict[str, Any]:
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": config.max_position,
+        "bos_token": BOS,
+        "eos_token": END,
+        "pad_token": PAD,
+        "additional_special_tokens": [token for token in SPECIAL_TOKENS if token not in (BOS, END, PAD)],
+        "clean_up_tokenization_spaces": False,
+    }
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,120 @@
+"""Replies from a decoder in training: a batch of prompts, a contiguous cache, one sampled token a row and step.
+
+Evaluation needs replies of many checkpoints, not a server; serving/engine is the place for serving.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from serving.models.config import DecoderConfig
+from serving.models.decoder import Attend
+from training.step import Params, decoder_from
+
+_Cached = Float[Array, "layers rows places kv_heads head_dim"]
+Cache = tuple[_Cached, _Cached]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How replies are drawn; the names are those of generation_config.json. Temperature 0 takes the likeliest token."""
+
+    temperature: float = 0.6
+    top_p: float = 0.9
+    repetition_penalty: float = 1.1
+    max_new_tokens: int = 160
+
+
+def _cached_attention(positions: Int[Array, "rows queries"]) -> Attend:
+    """Writes keys and values at their positions and attends over all that lie at or before the query's."""
+
+    def attend(q: jax.Array, k: jax.Array, v: jax.Array, cache: Cache, layer: int) -> tuple[jax.Array, Cache]:
+        keys, values = cache
+        rows = jnp.arange(q.shape[0])[:, None]
+        keys = keys.at[layer, rows, positions].set(k)
+        values = values.at[layer, rows, positions].set(v)
+        grouped = (q * q.shape[-1] ** -0.5).reshape(*q.shape[:2], k.shape[2], -1, q.shape[-1])
+        scores = jnp.einsum("bqkgd,bskd->bkgqs", grouped, keys[layer])
+        visible = jnp.arange(keys.shape[2]) <= positions[..., None]
+        weights = jax.nn.softmax(jnp.where(visible[:, None, None], scores, -1e30), axis=-1)
+        return jnp.einsum("bkgqs,bskd->bqkgd", weights, values[layer]).reshape(q.shape), (keys, values)
+
+    return attend
+
+
+@partial(jax.jit, static_argnames="config", donate_argnames="cache")
+def _forward(
+    params: Params, config: DecoderConfig, tokens: jax.Array, positions: jax.Array, last: jax.Array, cache: Cache
+) -> tuple[Float[Array, "rows vocab"], Cache]:
+    """Logits after the token at index `last` of each row."""
+    decoder = decoder_from(params, config)
+    hidden, cache = decoder(tokens, positions, _cached_attention(positions), cache)
+    return decoder.logits(hidden[jnp.arange(len(last)), last]), cache
+
+
+def _sample(logits: np.ndarray, seen: np.ndarray, sampling: Sampling, rng: np.random.Generator) -> np.ndarray:
+    """One token a row. `seen` marks the tokens of prompt and reply, which the repetition penalty weakens."""
+    penalised = np.where(logits > 0, logits / sampling.repetition_penalty, logits * sampling.repetition_penalty)
+    logits = np.where(seen, penalised, logits)
+    if sampling.temperature == 0:
+        return logits.argmax(axis=-1)
+    scaled = logits / sampling.temperature
+    order = np.argsort(-scaled, axis=-1)
+    probabilities = np.exp(np.take_along_axis(scaled, order, -1) - scaled.max(axis=-1, keepdims=True))
+    probabilities /= probabilities.sum(axis=-1, keepdims=True)
+    cumulative = np.cumsum(probabilities, axis=-1)
+    probabilities[cumulative - probabilities >= sampling.top_p] = 0.0
+    cumulative = np.cumsum(probabilities, axis=-1)
+    drawn = (cumulative > rng.random((len(logits), 1)) * cumulative[:, -1:]).argmax(axis=-1)
+    return order[np.arange(len(logits)), drawn]
+
+
+def generate(
+    params: Params,
+    config: DecoderConfig,
+    prompts: Sequence[Sequence[int]],
+    sampling: Sampling,
+    end_token: int,
+    *,
+    seed: int = 0,
+) -> list[list[int]]:
+    """Continues every prompt until `end_token` (left out of the reply) or `max_new_tokens`.
+
+    A prompt that leaves no room in the model's context for the reply is an error of the caller: ValueError.
+    """
+    rows, longest = len(prompts), max(map(len, prompts))
+    places = longest + sampling.max_new_tokens
+    if places > config.max_position:
+        raise ValueError(f"prompt and reply take {places} tokens; the model's context holds {config.max_position}")
+    lengths = np.array([len(prompt) for prompt in prompts])
+    tokens = np.zeros((rows, longest), np.int32)
+    seen = np.zeros((rows, config.vocab_size), bool)
+    for row, prompt in enumerate(prompts):
+        tokens[row, : len(prompt)] = prompt
+        seen[row, list(prompt)] = True
+    shape = (config.layers, rows, places, config.kv_heads, config.head_dim)
+    cache = (jnp.zeros(shape), jnp.zeros(shape))
+    # What a short row writes behind its end is overwritten by its reply before anything attends to it.
+    positions = np.broadcast_to(np.arange(longest, dtype=np.int32), tokens.shape)
+    logits, cache = _forward(params, config, tokens, positions, lengths - 1, cache)
+    rng = np.random.default_rng(seed)
+    replies: list[list[int]] = [[] for _ in prompts]
+    running = np.ones(rows, bool)
+    for step in range(sampling.max_new_tokens):
+        chosen = _sample(np.asarray(logits), seen, sampling, rng)
+        seen[np.arange(rows), chosen] = True
+        running &= chosen != end_token
+        if not running.any():
+            break
+        for row in np.flatnonzero(running):
+            replies[row].append(int(chosen[row]))
+        next_positions = (lengths + step)[:, None].astype(np.int32)
+        logits, cache = _forward(
+            params, config, chosen[:, None].astype(np.int32), next_positions, np.zeros(rows, np.int32), cache
+        )
+    return replies
