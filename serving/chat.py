@@ -80,7 +80,7 @@ class Server:
                     return
                 chunk = json.loads(data)
                 if "error" in chunk:
-                    raise ChatError(chunk["error"]["message"])
+                    raise ChatError(_failure(chunk["error"]))
                 yield chunk
         raise ChatError("The connection closed before the reply was finished.")
 
@@ -242,9 +242,16 @@ def _base_url(url: str) -> httpx.URL:
 
 
 def _refusal(response: httpx.Response) -> str:
+    if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        wait = response.headers.get("retry-after")
+        return f"The engine is restarting. Try again {f'in {wait} s' if wait else 'later'}."
     try:
-        message = response.json()["error"]["message"]
-    except (ValueError, KeyError, TypeError):
-        message = f"The server answered with status {response.status_code}; is it a Tradewind server?"
-    wait = response.headers.get("retry-after")
-    return f"{message} Try again in {wait} s." if wait else message
+        return response.json()["error"]["message"]
+    except (ValueError, LookupError, TypeError):
+        return f"The server answered with status {response.status_code}; is it a Tradewind server?"
+
+
+def _failure(error: dict) -> str:
+    if error.get("code") == "server_is_overloaded":
+        return "The engine stopped before the reply was finished."
+    return error["message"]

@@ -2,13 +2,13 @@
 
 import logging
 import sys
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
+from serving import __version__
 from serving.flags import takes_settings
 from serving.settings import LoadedSettings, SettingsError
 
@@ -37,7 +37,7 @@ def main() -> None:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"tradewind {version('tradewind')}")
+        print(f"tradewind {__version__}")
         raise typer.Exit
 
 
@@ -81,11 +81,7 @@ def serve(loaded: LoadedSettings) -> None:
     from serving.serve import serve as run
 
     console = Console(stderr=True)
-    on_terminal = console.is_terminal
-    _log_to(
-        RichHandler(console=console, show_path=False) if on_terminal else logging.StreamHandler(),
-        loaded.settings.log_level,
-    )
+    _log_to(console, loaded.settings.log_level)
     if not run(loaded.settings, console):
         raise typer.Exit(1)
 
@@ -111,7 +107,7 @@ def engine(
     from serving.engine.server import run
     from serving.models.folder import find_model
 
-    _log_to(logging.StreamHandler(), loaded.settings.log_level)
+    _log_to(Console(stderr=True), loaded.settings.log_level)
     run(listen, find_model(loaded.settings.model), loaded.settings.engine, exit_with_parent=exit_with_parent)
 
 
@@ -174,11 +170,13 @@ def config(
         Console().print(as_table(loaded))
 
 
-def _log_to(handler: logging.Handler, level: str) -> None:
+def _log_to(console: Console, level: str) -> None:
     """Log the house's own messages from `level` on, and warnings of everybody else."""
-    if not isinstance(handler, RichHandler):
-        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    if console.is_terminal:
+        handler, form = RichHandler(console=console, show_path=False), "%(message)s"
+    else:
+        handler, form = logging.StreamHandler(), "%(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.WARNING, format=form, handlers=[handler])
     logging.getLogger("serving").setLevel(level.upper())
     logging.getLogger("uvicorn.access").setLevel(logging.INFO)
 

@@ -21,6 +21,7 @@ from serving.chat import chat
 
 CHAT = [sys.executable, "-m", "serving.cli", "chat"]
 PATIENCE = 60  # seconds for the terminal to show what is awaited
+OVERLOADED = {"error": {"message": "no engine", "code": "server_is_overloaded"}}
 GREEDY = {"temperature": 0, "max_tokens": 12}
 GREEDY_FLAGS = ["--temperature", "0", "--max-tokens", "12"]
 
@@ -191,17 +192,21 @@ def text(piece: str) -> dict:
     return {"choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}], "usage": None}
 
 
-def test_refusal_is_told_in_the_server_s_words_with_when_to_retry(say):
-    body = json.dumps({"error": {"message": "The engine is restarting."}}).encode()
-    with misbehaving(503, body, retry_after="3") as url:
+def test_refusal_is_told_in_the_server_s_words(say):
+    with misbehaving(400, json.dumps({"error": {"message": "The message is too long."}}).encode()) as url:
+        assert say(url) == (1, "", "The message is too long.\n")
+
+
+def test_restarting_engine_is_told_with_when_to_retry(say):
+    with misbehaving(503, json.dumps(OVERLOADED).encode(), retry_after="3") as url:
         assert say(url) == (1, "", "The engine is restarting. Try again in 3 s.\n")
 
 
 def test_error_midway_keeps_the_text_and_fails(say):
-    with misbehaving(body=events(text("Half a"), {"error": {"message": "The engine went away."}})) as url:
+    with misbehaving(body=events(text("Half a"), OVERLOADED)) as url:
         status, shown, notes = say(url)
     assert (status, shown) == (1, "Half a\n")
-    assert notes.endswith("The engine went away.\n")
+    assert notes.endswith("The engine stopped before the reply was finished.\n")
 
 
 def test_connection_that_closes_early_is_no_finished_reply(say):

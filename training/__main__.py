@@ -1,5 +1,6 @@
 """`python -m training prepare | tokenizer | pack | train | evaluate | export`: the embedded model from its texts."""
 
+import logging
 import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -183,6 +184,7 @@ def export_model(
 
 def main() -> None:
     """Runs a subcommand; what the user can mend is printed as one line."""
+    logging.getLogger("absl").setLevel(logging.ERROR)  # orbax' notes would tear the progress bar apart
     try:
         app()
     except (CorpusError, RecipeError, FileNotFoundError) as error:

@@ -28,7 +28,7 @@ def export(params: Params, config: DecoderConfig, tokenizer: Tokenizer, folder: 
     checkpoint.save(decoder_from(params, config), folder, jnp.bfloat16)
     _write_json(folder / "config.json", _config(config, tokenizer))
     _write_json(folder / "generation_config.json", _generation_config(tokenizer))
-    _write_json(folder / "tokenizer_config.json", _tokenizer_config(config))
+    _write_json(folder / "tokenizer_config.json", tokenizer_config(config))
     tokenizer.save(str(folder / TOKENIZER_FILE))
     shutil.copyfile(CHAT_TEMPLATE, folder / "chat_template.jinja")
 
@@ -95,7 +95,8 @@ def _generation_config(tokenizer: Tokenizer) -> dict[str, Any]:
     }
 
 
-def _tokenizer_config(config: DecoderConfig) -> dict[str, Any]:
+def tokenizer_config(config: DecoderConfig) -> dict[str, Any]:
+    """What tokenizer_config.json says: the special tokens' roles."""
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": config.max_position,

@@ -185,6 +185,8 @@ class EngineService:
         connection = Connection(next(self._numbers))
         connection.put_stats(self._stats)
         self._connections[str(connection.number)] = connection
+        if self._ending:
+            connection.close()
         reader = asyncio.create_task(self._obey(commands, engine, connection))
         writer = asyncio.create_task(self._send(connection, context))
         try:

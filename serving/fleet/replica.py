@@ -55,7 +55,7 @@ class Replica:
         self._running: dict[str, _Running] = {}
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[Delta, None]:
-        """The request's deltas as they come, until one carries a finish reason.
+        """The request's deltas as they come, until one carries a finish reason. Its id must not have been used before.
 
         Closing the iterator, or cancelling the task that waits on it, cancels the request in the engine. Raises
         `ReplicaUnavailable` at once unless the replica is ready, and from the iterator when the engine dies; ValueError

@@ -5,7 +5,7 @@ import contextlib
 import logging
 from dataclasses import dataclass
 
-from serving.fleet.launcher import Launcher
+from serving.fleet.launcher import EngineHandle, Launcher
 from serving.fleet.replica import Replica
 
 log = logging.getLogger(__name__)
@@ -71,12 +71,18 @@ class Supervisor:
     async def _serve_once(self) -> str:
         """Stay with one engine from its start to its end; returns why it ended."""
         engine = await self._launcher.start()
+        try:
+            return await self._attend(engine)
+        finally:
+            await engine.stop()
+
+    async def _attend(self, engine: EngineHandle) -> str:
         connection = asyncio.create_task(self.replica.serve(engine.target))
         process = asyncio.create_task(engine.wait())
         try:
             await asyncio.wait((connection, process), return_when=asyncio.FIRST_COMPLETED)
             if not connection.done():
-                reason = f"{process.result()}: {engine.last_line}"
+                reason = ": ".join(filter(None, (process.result(), engine.last_line)))
                 self.replica.down(reason)
                 return reason
             await asyncio.wait((process,), timeout=LAST_WORDS)
@@ -85,4 +91,3 @@ class Supervisor:
             connection.cancel()
             process.cancel()
             await asyncio.gather(connection, process, return_exceptions=True)
-            await engine.stop()

@@ -134,7 +134,7 @@ def test_messages_have_the_fields_of_the_values(value_type, message_type):
 
 
 def test_the_generated_code_is_that_of_the_proto_file():
-    """Compares names, numbers, types and labels with the .proto's text; to generate anew: `make proto`."""
+    """Compares names, numbers, types and labels with the .proto's text; to generate anew: `make protocol`."""
     text = re.sub(r"//.*", "", Path(codec.__file__).with_name("engine.proto").read_text())
     declared = {}
     for message, body in re.findall(r"message (\w+) \{((?:[^{}]|\{[^{}]*\})*)\}", text):

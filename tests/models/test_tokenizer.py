@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from tokenizers import Tokenizer as Backend
@@ -85,6 +85,7 @@ def ids_and_cuts() -> st.SearchStrategy[tuple[list[int], list[int]]]:
 
 
 @every_family
+@settings(deadline=None)
 @given(ids_and_cuts(), st.booleans())
 def test_any_split_of_any_ids_streams_the_text_of_decoding_at_once(family, ids_and_cuts, skip_special_tokens):
     ids, cuts = ids_and_cuts
@@ -98,6 +99,7 @@ def test_any_split_of_any_ids_streams_the_text_of_decoding_at_once(family, ids_a
 
 
 @every_family
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 420), max_size=40), st.booleans())
 def test_decoding_agrees_with_the_tokenizers_library(family, ids, skip_special_tokens):
     """Where every byte is part of a character. Elsewhere the library writes one U+FFFD per byte token of a run."""
@@ -111,6 +113,7 @@ def test_decoding_agrees_with_the_tokenizers_library(family, ids, skip_special_t
 
 
 @families_with_bytes
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="▁"), max_size=60))
 def test_text_survives_the_round_trip(family, text):
     tokenizer = TOKENIZERS[family]

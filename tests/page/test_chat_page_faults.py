@@ -42,11 +42,20 @@ def test_refusal_shows_the_server_s_words(chat, console_errors):
 
 
 def test_error_after_the_first_word_keeps_the_text(chat):
-    broken = text_event("Half a") + event({"error": {"message": "The engine went away.", "type": "server_error"}})
+    broken = text_event("Half a") + event({"error": {"message": "The page pool is broken.", "type": "server_error"}})
     chat.answer_once(content_type="text/event-stream", body=broken)
     chat.say("Hello!")
-    expect(chat.problem).to_contain_text("The engine went away.")
+    expect(chat.problem).to_contain_text("The page pool is broken.")
     expect(chat.reply.locator(".text")).to_have_text("Half a")
+
+
+def test_engine_that_stops_midway_offers_a_retry(chat, page):
+    chat.answer_once(content_type="text/event-stream", body=text_event("Half a") + event(OVERLOADED))
+    chat.say("Hello!")
+    expect(chat.problem).to_contain_text("The engine stopped before the reply was finished.")
+    page.get_by_role("button", name="Try again").click()
+    assert chat.wait_for_reply() != "Half a"
+    expect(chat.messages).to_have_count(2)
 
 
 def test_connection_that_closes_early_is_no_finished_reply(chat):

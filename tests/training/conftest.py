@@ -1,18 +1,31 @@
 """A tiny tokenizer, recipe and packed rows, made on the spot: no corpus is needed."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import jax
 import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
 from training.conversation import PAD, encode_conversation
 from training.feed import Feed
-from training.packing import pack
+from training.packing import by_length, cut, pack
 from training.recipe import ModelShape, Recipe
 from training.synthetic import Generator
 from training.tokenizer import train_tokenizer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Several tests train the same tiny model; its programs are compiled once for all of them."""
+    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+    before = [getattr(jax.config, name) for name in names]
+    for name, value in zip(names, (str(tmp_path_factory.mktemp("compiled")), 0.0), strict=True):
+        jax.config.update(name, value)
+    yield
+    for name, value in zip(names, before, strict=True):
+        jax.config.update(name, value)
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +41,7 @@ def tokenizer(conversations: list) -> Tokenizer:
 
 @pytest.fixture(scope="session")
 def recipe() -> Recipe:
-    model = ModelShape(400, hidden_size=16, layers=2, heads=2, kv_heads=1, mlp_size=24, max_position=128)
+    model = ModelShape(400, hidden_size=16, layers=1, heads=2, kv_heads=1, mlp_size=24, max_position=128)
     return Recipe(
         model,
         tokens=4096,
@@ -52,10 +65,6 @@ def make_feed(conversations: list, tokenizer: Tokenizer, recipe: Recipe) -> Call
     for learn_all in (True, False):
         encoded = [encode_conversation(messages, tokenizer, learn_all=learn_all) for messages in conversations]
         random.Random(1).shuffle(encoded)
-        stages.append(
-            [
-                pack([tokens for tokens in encoded if shortest < len(tokens.ids) <= length], length, pad, np.random.default_rng(2))
-                for shortest, length in ((0, 64), (64, 128))
-            ]
-        )
+        sequences = by_length(cut(encoded, 128), recipe.row_lengths)
+        stages.append([pack(fitting, length, pad, np.random.default_rng(2)) for length, fitting in sequences.items()])
     return lambda steps=None: Feed(stages, recipe, steps)

@@ -7,9 +7,15 @@ from tokenizers import Tokenizer
 
 from serving.models.chat_template import ChatTemplate, ChatTemplateError
 from training.conversation import END, Message, assistant, encode_conversation, encode_prompt, encode_text, system, user
-from training.export import CHAT_TEMPLATE, _tokenizer_config
+from training.export import CHAT_TEMPLATE, tokenizer_config
 
-MESSAGES = [system("Be kind."), user("Hi  there!\n\n12 + 3?"), assistant("It is 15."), user(" Ünïcode 你好 "), assistant("Yes\n")]
+MESSAGES = [
+    system("Be kind."),
+    user("Hi  there!\n\n12 + 3?"),
+    assistant("It is 15."),
+    user(" Ünïcode 你好 "),
+    assistant("Yes\n"),
+]
 
 
 def test_only_the_assistants_words_and_their_end_are_learned(tokenizer: Tokenizer) -> None:
@@ -28,18 +34,22 @@ def test_learn_all_leaves_out_the_bos_alone(tokenizer: Tokenizer) -> None:
 @pytest.fixture
 def template(tmp_path, recipe) -> ChatTemplate:
     (tmp_path / "chat_template.jinja").write_text(CHAT_TEMPLATE.read_text())
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps(_tokenizer_config(recipe.model.decoder_config())))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(tokenizer_config(recipe.model.decoder_config())))
     return ChatTemplate.from_folder(tmp_path)
 
 
 @pytest.mark.parametrize("count", [2, 4])
-def test_the_chat_template_writes_the_tokens_of_training(tokenizer: Tokenizer, template: ChatTemplate, count: int) -> None:
+def test_the_chat_template_writes_the_tokens_of_training(
+    tokenizer: Tokenizer, template: ChatTemplate, count: int
+) -> None:
     messages = MESSAGES[:count]
     rendered = template.render([{"role": m.role, "content": m.content} for m in messages], add_generation_prompt=True)
     assert tokenizer.encode(rendered, add_special_tokens=False).ids == encode_prompt(messages, tokenizer)
 
 
-def test_the_template_without_a_generation_prompt_is_the_whole_conversation(tokenizer: Tokenizer, template: ChatTemplate) -> None:
+def test_without_a_generation_prompt_it_is_the_whole_conversation(
+    tokenizer: Tokenizer, template: ChatTemplate
+) -> None:
     turns = [{"role": m.role, "content": m.content} for m in MESSAGES]
     rendered = template.render(turns, add_generation_prompt=False)
     assert tokenizer.encode(rendered, add_special_tokens=False).ids == encode_conversation(MESSAGES, tokenizer).ids

@@ -24,7 +24,8 @@ def test_every_byte_is_a_token(tokenizer: Tokenizer) -> None:
 
 
 def test_digits_stand_alone(tokenizer: Tokenizer) -> None:
-    assert [tokenizer.decode([token]) for token in tokenizer.encode("1990", add_special_tokens=False).ids] == list("1990")
+    ids = tokenizer.encode("1990", add_special_tokens=False).ids
+    assert [tokenizer.decode([token]) for token in ids] == list("1990")
 
 
 def test_special_tokens_are_one_token_each_and_come_first(tokenizer: Tokenizer) -> None:

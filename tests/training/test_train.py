@@ -58,18 +58,20 @@ def test_a_shortened_run_visits_both_stages_in_their_shares(make_feed) -> None:
     assert short.stage_name(0) == "pretrain"
 
 
-def test_micro_batches_do_not_change_the_update(make_feed, recipe, tmp_path, uninterrupted) -> None:
-    import dataclasses
-
-    from training.feed import Feed
-
-    whole = dataclasses.replace(recipe, micro_batch_tokens=recipe.batch_tokens)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_run_with_a_checkpoint(make_feed, recipe, tmp_path, number) -> None:
     feed = make_feed(STEPS)
-    other = Feed(feed._stages, whole, STEPS)
-    state = train(other, whole, tmp_path, console=quiet())
-    # Newton-Schulz steps amplify rounding, so the comparison is of the parameters' sizes.
-    expected = uninterrupted[0].params["embed"]["embedding"]
-    np.testing.assert_allclose(state.params["embed"]["embedding"], expected, atol=0.02)
+    batch = feed.batch
+
+    def interrupted(step: int):
+        if step == 2:
+            os.kill(os.getpid(), number)
+        return batch(step)
+
+    feed.batch = interrupted
+    assert int(train(feed, recipe, tmp_path, console=quiet()).step) == 3
+    with checkpoints(tmp_path) as manager:
+        assert manager.latest_step() == 3
 
 
 def test_a_recipe_names_its_unknown_key(tmp_path) -> None:

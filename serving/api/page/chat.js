@@ -101,7 +101,7 @@ class Chat {
       return;
     }
     reply.state = "failed";
-    reply.problem = problemText(failure);
+    reply.problem = problemText(failure, reply.content);
     this.server.watch(); // the engine may be gone
   }
 
@@ -176,8 +176,9 @@ class Chat {
   }
 }
 
-function problemText({ message, status, retryAfter }) {
-  if (status !== 503) return message;
+function problemText({ message, unavailable, retryAfter }, begun) {
+  if (!unavailable) return message;
+  if (begun) return "The engine stopped before the reply was finished. A new one is starting.";
   const wait = retryAfter ? ` It should be back in about ${retryAfter} s.` : "";
   return `The engine is restarting.${wait}`;
 }

@@ -120,7 +120,7 @@ function blockNode(block) {
 }
 
 function codeNode({ language, text }) {
-  const copy = element("button", ["Copy"]);
+  const copy = element("button", [element("span", ["Copy"])]);
   copy.type = "button";
   copy.dataset.action = "copy-code";
   const figure = element("figure", [

@@ -1,11 +1,16 @@
 // The OpenAI wire format: one chat completion as an async stream of what it brings.
 
-/** A request that was not served. `message` is for people; `status` is 0 when no answer came at all. */
+const OVERLOADED = "server_is_overloaded"; // the error code of a server without an engine
+
+/**
+ * A request that was not served. `message` is for people; `unavailable` says that the server has no engine now,
+ * and `retryAfter` in how many seconds it should have one, where that is known.
+ */
 export class ServerError extends Error {
-  constructor(message, { status = 0, retryAfter = null } = {}) {
+  constructor(message, { unavailable = false, retryAfter = null } = {}) {
     super(message);
     this.name = "ServerError";
-    this.status = status;
+    this.unavailable = unavailable;
     this.retryAfter = retryAfter;
   }
 }
@@ -37,7 +42,7 @@ export async function* streamReply(request, signal) {
   for await (const data of serverSentEvents(response.body)) {
     if (data === "[DONE]") return;
     const chunk = JSON.parse(data);
-    if (chunk.error) throw new ServerError(chunk.error.message ?? "The reply failed.", { status: 500 });
+    if (chunk.error) throw new ServerError(chunk.error.message, { unavailable: chunk.error.code === OVERLOADED });
     const choice = chunk.choices?.[0];
     if (choice?.delta?.content) yield { text: choice.delta.content };
     if (choice?.finish_reason) yield { finish: choice.finish_reason };
@@ -55,7 +60,7 @@ async function post(url, body, signal) {
   const answer = await response.json().catch(() => null);
   const retryAfter = Number(response.headers.get("retry-after")) || null;
   throw new ServerError(answer?.error?.message ?? `The server answered with status ${response.status}.`, {
-    status: response.status,
+    unavailable: response.status === 503,
     retryAfter,
   });
 }
