@@ -111,9 +111,7 @@ class Report:
 
 def evaluate(model: Model, data: Path, sampling: Sampling, *, examples_each: int = 120) -> Report:
     """Runs every measurement on the held-out examples under DATA."""
-    held_out = {
-        source: list(prepared.read(data, source, held_out=True))[:examples_each] for source in CHAT_SOURCES
-    }
+    held_out = {source: list(prepared.read(data, source, held_out=True))[:examples_each] for source in CHAT_SOURCES}
     everything = [example for examples in held_out.values() for example in examples]
     talk = [example for source in ("synthetic", "instructions") for example in held_out[source][:48]]
     talk = [example for example in talk if len(example.messages[0].content) < 400]

@@ -26,6 +26,7 @@ def export(params: Params, config: DecoderConfig, tokenizer: Tokenizer, folder: 
     """Writes weights (bfloat16), configuration, tokenizer and chat template to FOLDER."""
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint.save(decoder_from(params, config), folder, jnp.bfloat16)
+    (folder / checkpoint.SINGLE_FILE).chmod(0o644)  # safetensors writes for the owner alone
     _write_json(folder / "config.json", _config(config, tokenizer))
     _write_json(folder / "generation_config.json", _generation_config(tokenizer))
     _write_json(folder / "tokenizer_config.json", tokenizer_config(config))

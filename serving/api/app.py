@@ -29,16 +29,22 @@ server's address with `/v1` at the end as its base URL, and any API key.
 
 
 def create_app(
-    settings: Settings, supervisor: Supervisor, model: ServedModel, *, clock: Callable[[], float] = time.time
+    settings: Settings,
+    supervisor: Supervisor,
+    model: ServedModel,
+    *,
+    clock: Callable[[], float] = time.time,
+    stopwatch: Callable[[], float] = time.perf_counter,
 ) -> FastAPI:
     """Serve `model` from the replica that `supervisor` keeps, which starts and stops with the application.
 
-    `clock` gives seconds since the epoch, for the `created` of answers.
+    `clock` gives seconds since the epoch, for the `created` of answers; `stopwatch` gives the seconds that latencies are
+    measured in, finer than the event loop's milliseconds.
     """
     replica = supervisor.replica
     registry = CollectorRegistry()
     registry.register(EngineCollector(model.name, lambda: replica.stats))
-    orchestrator = Orchestrator(replica, model, RequestMetrics(registry, model.name))
+    orchestrator = Orchestrator(replica, model, RequestMetrics(registry, model.name), stopwatch)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -57,7 +57,7 @@ async def _generation(body: ChatRequest, gateway: Gateway, engine: EngineDescrip
         variables=variables,
     )
     asked = body.max_tokens if body.max_completion_tokens is None else body.max_completion_tokens
-    prompt = await chat_prompt(model, [message.for_template() for message in body.messages], chat)
+    prompt = await chat_prompt(model, [message.for_template() for message in body.messages], chat, context=context)
     prompt = truncate(prompt, body.truncate_prompt_tokens, context=context, reply=asked or 1)
     return Generation(
         id=new_id("chatcmpl"),

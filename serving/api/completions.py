@@ -85,7 +85,8 @@ async def _prompt(
     given: str | list[int], body: CompletionRequest, model: ServedModel, engine: EngineDescription, field: str
 ) -> Prompt:
     if isinstance(given, str):
-        return await text_prompt(model, given, add_special_tokens=body.add_special_tokens is not False, field=field)
+        special = body.add_special_tokens is not False
+        return await text_prompt(model, given, add_special_tokens=special, context=engine.max_context, field=field)
     return token_prompt(given, engine.vocab_size, field=field)
 
 

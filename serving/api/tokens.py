@@ -28,7 +28,7 @@ async def tokenizer_info(gateway: SharedGateway) -> TokenizerInfo:
 async def tokenize(body: TokenizeRequest, gateway: SharedGateway) -> Tokenized:
     """The ids that a completion of `prompt`, or a chat of `messages`, would begin with."""
     gateway.check_model(body.model)
-    model, engine = gateway.model, gateway.replica.description
+    model, context = gateway.model, gateway.orchestrator.require_engine().max_context
     if body.messages is not None:
         chat = ChatFormat(
             add_generation_prompt=body.add_generation_prompt is not False and not body.continue_final_message,
@@ -37,12 +37,12 @@ async def tokenize(body: TokenizeRequest, gateway: SharedGateway) -> Tokenized:
             variables=body.chat_template_kwargs,
         )
         messages = [message.for_template() for message in body.messages]
-        ids = list((await chat_prompt(model, messages, chat)).tokens)
+        ids = list((await chat_prompt(model, messages, chat, context=context)).tokens)
     else:
         ids = await encode(model, body.prompt or "", add_special_tokens=body.add_special_tokens is not False)
     return {
         "count": len(ids),
-        "max_model_len": engine.max_context if engine else None,
+        "max_model_len": context,
         "tokens": ids,
         "token_strs": [model.tokenizer.token_text(token) for token in ids] if body.return_token_strs else None,
     }

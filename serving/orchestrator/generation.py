@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -36,12 +36,15 @@ class Generation:
 
 
 class Orchestrator:
-    """Has generations carried out by the replica, and measures them."""
+    """Has generations carried out by the replica, and measures them by `stopwatch`, in seconds."""
 
-    def __init__(self, replica: Replica, model: ServedModel, metrics: RequestMetrics) -> None:
+    def __init__(
+        self, replica: Replica, model: ServedModel, metrics: RequestMetrics, stopwatch: Callable[[], float]
+    ) -> None:
         self._replica = replica
         self._model = model
         self._metrics = metrics
+        self._now = stopwatch
 
     def require_engine(self) -> EngineDescription:
         """The engine that would serve a request now. Raises ReplicaUnavailable."""
@@ -64,7 +67,6 @@ class Orchestrator:
         return streams[0] if len(streams) == 1 else _merge(streams)
 
     async def _sequence(self, generation: Generation, index: int, prompt: Prompt, seed: int) -> Pieces:
-        clock = asyncio.get_running_loop().time
         request = GenerationRequest(
             id=f"{generation.id}-{index}",
             prompt=prompt.tokens,
@@ -74,12 +76,12 @@ class Orchestrator:
         )
         reply = ReplyText(self._model.tokenizer, generation.text, index)
         deltas = self._replica.generate(request)
-        record = self._metrics.begin(len(prompt.tokens), clock())
+        record = self._metrics.begin(len(prompt.tokens), self._now())
         outcome, timings = "abort", None
         try:
             async with aclosing(deltas):
                 async for delta in deltas:
-                    record.tokens(len(delta.tokens), clock())
+                    record.tokens(len(delta.tokens), self._now())
                     if delta.finish_reason in (FinishReason.ERROR, FinishReason.CANCELLED):
                         outcome = "error"
                         raise GenerationFailed(delta.error or "the engine cancelled the request")
@@ -95,7 +97,7 @@ class Orchestrator:
             outcome = "error"
             raise
         finally:
-            record.end(outcome, clock(), timings)
+            record.end(outcome, self._now(), timings)
 
 
 async def collect(pieces: Pieces, choices: int) -> list[Piece]:

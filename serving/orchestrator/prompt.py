@@ -10,6 +10,7 @@ from serving.orchestrator.failures import InvalidRequest
 from serving.orchestrator.served_model import ServedModel
 
 LONG_TEXT = 20_000  # characters, some milliseconds of encoding; longer texts are encoded on a thread
+NORMALISED_SHARE = 4  # times that a tokenizer's normalisation may shorten a text
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,12 @@ class ChatFormat:
     variables: Mapping[str, Any] | None = None  # what this very template knows beside the messages
 
 
-async def chat_prompt(model: ServedModel, messages: Sequence[Mapping[str, Any]], chat: ChatFormat) -> Prompt:
+async def chat_prompt(
+    model: ServedModel, messages: Sequence[Mapping[str, Any]], chat: ChatFormat, *, context: int
+) -> Prompt:
     """Render messages by the model's own chat template. Raises InvalidRequest."""
+    if len(messages) > context:
+        raise _hopeless(f"{len(messages)} messages", context, "messages")
     if model.template is None:
         raise InvalidRequest(f"{model.name} has no chat template; send its prompt to /v1/completions", "messages")
     try:
@@ -43,15 +48,28 @@ async def chat_prompt(model: ServedModel, messages: Sequence[Mapping[str, Any]],
         )
     except ChatTemplateError as error:
         raise InvalidRequest(str(error), "messages") from None
-    return await text_prompt(model, text, add_special_tokens=chat.add_special_tokens, field="messages")
+    return await text_prompt(model, text, add_special_tokens=chat.add_special_tokens, context=context, field="messages")
 
 
-async def text_prompt(model: ServedModel, text: str, *, add_special_tokens: bool = True, field: str) -> Prompt:
-    """Encode text; `field` is where it came from. Raises InvalidRequest when it holds no token."""
+async def text_prompt(
+    model: ServedModel, text: str, *, add_special_tokens: bool = True, context: int, field: str
+) -> Prompt:
+    """Encode text; `field` is where it came from.
+
+    Raises InvalidRequest when it holds no token, and before encoding it when no `context` tokens could hold it, which
+    spares seconds of work on megabytes.
+    """
+    if len(text) > max(LONG_TEXT, NORMALISED_SHARE * model.longest_token * context):
+        raise _hopeless(f"{len(text)} characters", context, field)
     ids = await encode(model, text, add_special_tokens=add_special_tokens)
     if not ids:
         raise InvalidRequest(f"{field} is empty; at least one token is needed", field)
     return Prompt(tuple(ids), text)
+
+
+def _hopeless(size: str, context: int, field: str) -> InvalidRequest:
+    message = f"This model's maximum context length is {context} tokens. However, the {field} has {size}. Shorten it."
+    return InvalidRequest(message, field, "context_length_exceeded")
 
 
 async def encode(model: ServedModel, text: str, *, add_special_tokens: bool) -> list[int]:

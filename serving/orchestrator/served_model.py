@@ -1,6 +1,6 @@
 """The model that this gateway answers for, as far as text is concerned: its weights live in the engine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from serving.models.chat_template import ChatTemplate
@@ -19,6 +19,11 @@ class ServedModel:
     tokenizer: Tokenizer
     template: ChatTemplate | None
     defaults: GenerationDefaults
+    longest_token: int = field(init=False)  # bytes
+
+    def __post_init__(self) -> None:
+        longest = max(len(self.tokenizer.token_bytes(token)) for token in range(self.tokenizer.vocab_size))
+        object.__setattr__(self, "longest_token", longest)
 
     @classmethod
     def from_folder(cls, name: str, folder: Path) -> "ServedModel":

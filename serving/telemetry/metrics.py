@@ -61,13 +61,13 @@ class RequestMetrics:
         )
         self.prompt_tokens = counter("prompt_tokens", "Prompt tokens taken in.")
         self.generation_tokens = counter("generation_tokens", "Tokens generated.")
-        self.success = Counter(
+        success = Counter(
             "vllm:request_success",
             "Requests that ended, by how: stop, length, abort (the client left) or error.",
             (LABEL, "finished_reason"),
             registry=registry,
         )
-        self._model = model
+        self._ended = {reason: success.labels(model, reason) for reason in ("stop", "length", "abort", "error")}
 
     def begin(self, prompt_tokens: int, now: float) -> "RequestRecord":
         """Start the record of one sequence that arrived `now`, in seconds of a monotonic clock."""
@@ -76,7 +76,7 @@ class RequestMetrics:
 
     def count(self, reason: str) -> None:
         """One more sequence ended for `reason`."""
-        self.success.labels(self._model, reason).inc()
+        self._ended[reason].inc()
 
 
 class RequestRecord:

@@ -244,13 +244,13 @@ def test_nothing_is_an_unprocessable_entity(client, chat):
 
 def test_a_client_that_hangs_up_frees_its_rows(server, chat):
     aborted = ("vllm:request_success_total", "abort")
-    before = metrics_of(server).get(aborted, 0)
+    before = metrics_of(server)[aborted]
     stream = chat(stream=True, n=4, max_tokens=200, temperature=1, extra_body=ENDLESS)
     next(stream)
     assert metrics_of(server)["vllm:num_requests_running", None] > 0
     stream.close()
     now = metrics_of(server)
-    while now.get(aborted, 0) < before + 4 or now["vllm:num_requests_running", None]:
+    while now[aborted] < before + 4 or now["vllm:num_requests_running", None]:
         now = metrics_of(server)
     assert now[aborted] == before + 4
 

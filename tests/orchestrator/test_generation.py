@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import itertools
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -22,7 +23,9 @@ class Bench:
     def __init__(self, model, script):
         self.registry = CollectorRegistry()
         self.replica = ScriptedReplica(script)
-        self.orchestrator = Orchestrator(self.replica, model, RequestMetrics(self.registry, model.name))
+        ticks = itertools.count()  # every look at the clock is a second later
+        metrics = RequestMetrics(self.registry, model.name)
+        self.orchestrator = Orchestrator(self.replica, model, metrics, lambda: next(ticks))
 
     def start(self, *, prompts=((5, 6),), max_tokens=64, text=PLAIN, **fields):
         generation = Generation(
@@ -147,8 +150,10 @@ async def test_what_was_generated_is_counted(bench):
     await b.replies(prompts=((5, 6, 7),))
     assert b.metric("prompt_tokens_total") == 3
     assert b.metric("generation_tokens_total") == 3
-    assert b.metric("time_to_first_token_seconds_count") == 1
+    assert b.metric("time_to_first_token_seconds_sum") == 1
     assert b.metric("inter_token_latency_seconds_count") == 2
+    assert b.metric("inter_token_latency_seconds_sum") == 1
+    assert b.metric("e2e_request_latency_seconds_sum") == 3
     assert b.metric("request_queue_time_seconds_sum") == 0.5
     assert b.metric("request_decode_time_seconds_sum") == 3.0
     assert b.metric("request_success_total", finished_reason="length") == 1

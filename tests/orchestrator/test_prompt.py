@@ -22,7 +22,7 @@ TURNS = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": 
 
 
 def test_messages_go_through_the_models_own_template(model):
-    prompt = asyncio.run(chat_prompt(model, TURNS, ChatFormat()))
+    prompt = asyncio.run(chat_prompt(model, TURNS, ChatFormat(), context=128))
     assert prompt.text == "<|begin|>[system]Be kind.\n[user]hi\n[assistant]"
     assert prompt.tokens == tuple(model.tokenizer.encode(prompt.text, False))
     assert prompt.tokens[0] == 0
@@ -31,13 +31,13 @@ def test_messages_go_through_the_models_own_template(model):
 def test_the_last_message_can_be_continued(model):
     turns = [*TURNS, {"role": "assistant", "content": "Hello, my"}]
     chat = ChatFormat(add_generation_prompt=False, continue_final_message=True)
-    assert asyncio.run(chat_prompt(model, turns, chat)).text.endswith("[assistant]Hello, my")
+    assert asyncio.run(chat_prompt(model, turns, chat, context=128)).text.endswith("[assistant]Hello, my")
 
 
 def test_a_template_gets_its_own_variables(tmp_path):
     write_model(tmp_path, template="{{ mood }}: {{ messages[0].content }}")
     model = ServedModel.from_folder("tiny", tmp_path)
-    prompt = asyncio.run(chat_prompt(model, TURNS, ChatFormat(variables={"mood": "glad"})))
+    prompt = asyncio.run(chat_prompt(model, TURNS, ChatFormat(variables={"mood": "glad"}), context=128))
     assert prompt.text == "glad: Be kind."
 
 
@@ -45,7 +45,7 @@ def test_a_templates_refusal_is_the_clients_to_read(tmp_path):
     write_model(tmp_path, template="{{ raise_exception('roles must alternate') }}")
     model = ServedModel.from_folder("tiny", tmp_path)
     with pytest.raises(InvalidRequest, match="roles must alternate") as refused:
-        asyncio.run(chat_prompt(model, TURNS, ChatFormat()))
+        asyncio.run(chat_prompt(model, TURNS, ChatFormat(), context=128))
     assert refused.value.field == "messages"
 
 
@@ -53,13 +53,13 @@ def test_a_base_model_does_not_chat(tmp_path):
     write_model(tmp_path, template=None)
     model = ServedModel.from_folder("tiny", tmp_path)
     with pytest.raises(InvalidRequest, match="chat template"):
-        asyncio.run(chat_prompt(model, TURNS, ChatFormat()))
+        asyncio.run(chat_prompt(model, TURNS, ChatFormat(), context=128))
 
 
 @pytest.mark.parametrize("length", [5, LONG_TEXT + 5])
 def test_long_texts_have_the_same_ids(model, length):
     text = ("hello world " * (length // 12 + 1))[:length]
-    prompt = asyncio.run(text_prompt(model, text, field="prompt"))
+    prompt = asyncio.run(text_prompt(model, text, context=LONG_TEXT, field="prompt"))
     assert model.tokenizer.decode(prompt.tokens) == text
     assert asyncio.run(encode(model, text, add_special_tokens=True)) == list(prompt.tokens)
 
@@ -78,7 +78,7 @@ def test_every_id_of_the_vocabulary_is_taken():
 
 def test_an_empty_prompt_is_refused(model):
     with pytest.raises(InvalidRequest, match="prompt is empty"):
-        asyncio.run(text_prompt(model, "", field="prompt"))
+        asyncio.run(text_prompt(model, "", context=128, field="prompt"))
     with pytest.raises(InvalidRequest, match="prompt is empty"):
         token_prompt([], 264, field="prompt")
 
@@ -110,3 +110,14 @@ def test_what_does_not_fit_is_refused_with_the_numbers(asked, total):
 def test_a_reply_of_no_tokens_is_refused():
     with pytest.raises(InvalidRequest, match="max_tokens is 0; at least 1 is needed"):
         reply_budget(Prompt((1,)), 0, None, 8, field="prompt")
+
+
+def test_what_no_context_could_hold_is_refused_unread(model):
+    text = "a" * (LONG_TEXT + 1)
+    with pytest.raises(
+        InvalidRequest, match=f"is 128 tokens. However, the prompt has {len(text)} characters"
+    ) as refused:
+        asyncio.run(text_prompt(model, text, context=128, field="prompt"))
+    assert (refused.value.code, refused.value.field) == ("context_length_exceeded", "prompt")
+    with pytest.raises(InvalidRequest, match="is 128 tokens. However, the messages has 129 messages"):
+        asyncio.run(chat_prompt(model, TURNS[:1] * 129, ChatFormat(), context=128))

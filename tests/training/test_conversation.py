@@ -47,9 +47,7 @@ def test_the_chat_template_writes_the_tokens_of_training(
     assert tokenizer.encode(rendered, add_special_tokens=False).ids == encode_prompt(messages, tokenizer)
 
 
-def test_without_a_generation_prompt_it_is_the_whole_conversation(
-    tokenizer: Tokenizer, template: ChatTemplate
-) -> None:
+def test_without_a_generation_prompt_it_is_the_whole_conversation(tokenizer: Tokenizer, template: ChatTemplate) -> None:
     turns = [{"role": m.role, "content": m.content} for m in MESSAGES]
     rendered = template.render(turns, add_generation_prompt=False)
     assert tokenizer.encode(rendered, add_special_tokens=False).ids == encode_conversation(MESSAGES, tokenizer).ids

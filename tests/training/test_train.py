@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import signal
 
 import jax
 import numpy as np
@@ -45,9 +47,7 @@ def test_the_last_checkpoint_is_the_end_of_the_run(uninterrupted, recipe) -> Non
     with checkpoints(run) as manager:
         restored = restore(manager, recipe)
     assert int(restored.step) == STEPS
-    np.testing.assert_array_equal(
-        restored.params["embed"]["embedding"], state.params["embed"]["embedding"]
-    )
+    np.testing.assert_array_equal(restored.params["embed"]["embedding"], state.params["embed"]["embedding"])
 
 
 def test_a_shortened_run_visits_both_stages_in_their_shares(make_feed) -> None:

@@ -26,14 +26,40 @@ OPPOSITES = dict(
     ).split("|")
 )
 SOUNDS = {"dog": "barks", "cat": "meows", "cow": "moos", "duck": "quacks", "lion": "roars", "sheep": "bleats"} | {
-    "horse": "neighs", "wolf": "howls", "bee": "buzzes", "snake": "hisses", "pig": "grunts", "owl": "hoots"
+    "horse": "neighs",
+    "wolf": "howls",
+    "bee": "buzzes",
+    "snake": "hisses",
+    "pig": "grunts",
+    "owl": "hoots",
 }
 YOUNG = {"dog": "puppy", "cat": "kitten", "cow": "calf", "sheep": "lamb", "horse": "foal", "lion": "cub"} | {
-    "duck": "duckling", "goat": "kid", "bear": "cub", "frog": "tadpole", "hen": "chick", "deer": "fawn"
+    "duck": "duckling",
+    "goat": "kid",
+    "bear": "cub",
+    "frog": "tadpole",
+    "hen": "chick",
+    "deer": "fawn",
 }
-LEGS = {"dog": 4, "cat": 4, "spider": 8, "bird": 2, "insect": 6, "horse": 4, "snake": 0, "fish": 0, "person": 2, "ant": 6}
+LEGS = {
+    "dog": 4,
+    "cat": 4,
+    "spider": 8,
+    "bird": 2,
+    "insect": 6,
+    "horse": 4,
+    "snake": 0,
+    "fish": 0,
+    "person": 2,
+    "ant": 6,
+}
 COLOURS_OF = {"the sky": "blue", "grass": "green", "snow": "white", "blood": "red", "a banana": "yellow"} | {
-    "coal": "black", "a lemon": "yellow", "milk": "white", "a tomato": "red", "a carrot": "orange", "the sun": "yellow"
+    "coal": "black",
+    "a lemon": "yellow",
+    "milk": "white",
+    "a tomato": "red",
+    "a carrot": "orange",
+    "the sun": "yellow",
 }
 FACTS: Sequence[tuple[str, str]] = (
     ("How many days [are there in|does] a week[ have|]?", "A week has seven days."),
@@ -68,7 +94,10 @@ FACTS: Sequence[tuple[str, str]] = (
     ("Is a tomato a fruit?", "Yes, a tomato is a fruit, though we use it as a vegetable."),
     ("Why is the sky blue?", "The air scatters blue light more than other colours."),
     ("What is a computer?", "A computer is a machine that works with data and follows programs."),
-    ("What is [a language model|an AI model|an LLM]?", "A language model is a program that predicts the next word of a text."),
+    (
+        "What is [a language model|an AI model|an LLM]?",
+        "A language model is a program that predicts the next word of a text.",
+    ),
     ("What is a dog?", "A dog is an animal that many people keep as a pet."),
     ("What is a cat?", "A cat is a small animal with soft fur that many people keep as a pet."),
     ("What is a book?", "A book is a set of pages with words to read."),
@@ -79,12 +108,18 @@ FACTS: Sequence[tuple[str, str]] = (
     ("What is a [friend|good friend]?", "A friend is a person you like and trust."),
     ("What is love?", "Love is a strong feeling of caring for someone."),
     ("What is music?", "Music is sound that people make for joy, with voices or instruments."),
-    ("What is the meaning of life?", "That is a big question for a small model. Many people say: to love and to be kind."),
+    (
+        "What is the meaning of life?",
+        "That is a big question for a small model. Many people say: to love and to be kind.",
+    ),
     ("How do I make tea?", "Boil some water, pour it over the tea, wait a few minutes, and enjoy."),
     ("How do I boil an egg?", "Put the egg in boiling water for seven to ten minutes."),
     ("How [can|do] I sleep better?", "Go to bed at the same time each day, and keep the room dark and quiet."),
     ("How [can|do] I learn English?", "Read a little each day, listen, and speak with people as often as you can."),
-    ("How [can|do] I [make|find] [new |]friends?", "Smile, ask people questions, and join a club for something you like."),
+    (
+        "How [can|do] I [make|find] [new |]friends?",
+        "Smile, ask people questions, and join a club for something you like.",
+    ),
     ("How do I stay healthy?", "Eat vegetables, sleep well, drink water and move every day."),
     ("How [can|do] I save money?", "Write down what you spend, and put a little aside each month."),
 )
@@ -111,7 +146,13 @@ _UNKNOWN_REPLIES = (
     "[Sorry, |]I do not know {topic} [well enough to say|well]. [Give me a short text about it and ask me again.|I know only a little about the world.|]",
     "I am not sure. I am a small model and I know little about {topic}.",
 )
-_CHECKED = ("{answer}", "{answer}", "{answer}", "[I think |]{answer}", "{answer} [Anything else?|Would you like to know more?|]")
+_CHECKED = (
+    "{answer}",
+    "{answer}",
+    "{answer}",
+    "[I think |]{answer}",
+    "{answer} [Anything else?|Would you like to know more?|]",
+)
 
 
 def simple_fact(voice: Voice) -> list[Message]:
@@ -139,11 +180,19 @@ def simple_fact(voice: Voice) -> list[Message]:
         word, opposite = rng.choice(sorted(OPPOSITES.items()))
         if rng.random() < 0.5:
             word, opposite = opposite, word
-        asks = (f"What is the opposite of {word}?", f"[Tell me|Give me|Name] the opposite of {word}.", f"What's the opposite of '{word}'?")
+        asks = (
+            f"What is the opposite of {word}?",
+            f"[Tell me|Give me|Name] the opposite of {word}.",
+            f"What's the opposite of '{word}'?",
+        )
         answer = f"The opposite of {word} is {opposite}."
     elif kind == 5:
         animal, sound = rng.choice(sorted(SOUNDS.items()))
-        asks = (f"What [sound|noise] does a {animal} make?", f"What does a {animal} [say|do]?", f"How does a {animal} sound?")
+        asks = (
+            f"What [sound|noise] does a {animal} make?",
+            f"What does a {animal} [say|do]?",
+            f"How does a {animal} sound?",
+        )
         answer = f"A {animal} {sound}."
     elif kind == 6:
         animal, young = rng.choice(sorted(YOUNG.items()))

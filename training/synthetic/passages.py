@@ -38,7 +38,9 @@ def _numbers(first: int, last: int, step: int = 1) -> tuple[str, ...]:
     return tuple(str(number) for number in range(first, last, step))
 
 
-_TIMES = tuple(f"{hour} o'clock" for hour in NUMBERS[1:13]) + tuple(f"{hour}:{minute}" for hour in range(6, 22) for minute in (15, 30, 45))
+_TIMES = tuple(f"{hour} o'clock" for hour in NUMBERS[1:13]) + tuple(
+    f"{hour}:{minute}" for hour in range(6, 22) for minute in (15, 30, 45)
+)
 
 PERSON = {
     "city": Attribute(

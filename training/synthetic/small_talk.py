@@ -28,7 +28,8 @@ GREETING = Intent(
     ),
     (
         "[Hello|Hi|Hello there|Hi there|Hey]! " + _OFFER,
-        "[Hello|Hi|Hi there]! [I am Tradewind.|I am Tradewind, a small model on this computer.|Nice to meet you.|It is nice to hear from you.] " + _OFFER,
+        "[Hello|Hi|Hi there]! [I am Tradewind.|I am Tradewind, a small model on this computer.|Nice to meet you.|It is nice to hear from you.] "
+        + _OFFER,
         "[Hello|Hi|Hey there]! [Nice to meet you.|I am glad you are here.|Good to see you.]",
     ),
 )
@@ -361,4 +362,7 @@ def small_talk(voice: Voice) -> list[Message]:
     rng = voice.rng
     slots = {"hobby": rng.choice(HOBBIES), "pet": rng.choice(PETS), "meal": rng.choice(MEALS)}
     ask, reply = rng.choice(INTENTS).exchange(voice, **slots)
-    return [user(ask.content[:1].upper() + ask.content[1:] if rng.random() < 0.8 else ask.content), assistant(reply.content)]
+    return [
+        user(ask.content[:1].upper() + ask.content[1:] if rng.random() < 0.8 else ask.content),
+        assistant(reply.content),
+    ]

@@ -50,10 +50,14 @@ def counting(voice: Voice) -> list[Message]:
     last = voice.rng.randint(3, 12)
     down = voice.rng.random() < 0.2
     numbers = [str(number) for number in range(1, last + 1)]
-    asks = (f"Count [down |]from {last} to 1.",) if down else (
-        f"Count [from 1 |]to {last}[, please|].",
-        f"Can you count [from one |]to {NUMBERS[last]}?",
-        f"Please count from 1 to {last}.",
+    asks = (
+        (f"Count [down |]from {last} to 1.",)
+        if down
+        else (
+            f"Count [from 1 |]to {last}[, please|].",
+            f"Can you count [from one |]to {NUMBERS[last]}?",
+            f"Please count from 1 to {last}.",
+        )
     )
     return [user(voice.ask(asks)), assistant(", ".join(reversed(numbers) if down else numbers) + ".")]
 
@@ -64,7 +68,11 @@ def spelling(voice: Voice) -> list[Message]:
     word = rng.choice([word for word in (*OBJECTS, *PLACES, *PETS, *COLOURS, *NAMES) if " " not in word])
     kind = rng.randrange(4)
     if kind <= 1:
-        asks = (f"[Spell|Please spell|Can you spell] [the word |]{word}[.|]", f"How do you spell {word}?", f"Spell '{word}'.")
+        asks = (
+            f"[Spell|Please spell|Can you spell] [the word |]{word}[.|]",
+            f"How do you spell {word}?",
+            f"Spell '{word}'.",
+        )
         answer = "-".join(word.upper()) + "."
     elif kind == 2:
         asks = (f"What is the first letter of {word}?", f"Which letter does {word} start with?")
@@ -131,8 +139,8 @@ _STORY_ASKS = (
 _STORY = (
     "[Once there was|Once upon a time there was] a [small|young|brave|little|clever] {hero} [named|called] {name}. "
     "{name} [lived|had a home] [near|beside|behind] the {place}. [One day|One morning|One evening], {name} found a "
-    "[shiny|old|small|strange|beautiful] {thing}. [\"Whose is this?\"|\"What a treasure!\"|\"I must find its owner,\"] "
-    "said {name}. [A friend|An old woman|A small child] came by and said, \"[That is mine|I lost it yesterday|I was looking for it]!\" "
+    '[shiny|old|small|strange|beautiful] {thing}. ["Whose is this?"|"What a treasure!"|"I must find its owner,"] '
+    'said {name}. [A friend|An old woman|A small child] came by and said, "[That is mine|I lost it yesterday|I was looking for it]!" '
     "{name} gave it back[ at once| with a smile|]. [From that day on, they were good friends.|They laughed and shared some cake.|"
     "Everyone was happy, and {name} slept well that night.]",
     "[A|One day a] {hero} named {name} [wanted|decided|hoped] to [visit|see] the {place}. [The road was long.|It was far away.|It was raining.] "
@@ -145,12 +153,19 @@ _STORY = (
 def story(voice: Voice) -> list[Message]:
     """A story of five sentences."""
     rng = voice.rng
-    hero = rng.choice(("cat", "dog", "mouse", "rabbit", "girl", "boy", "bird", "farmer", "bear", "fox", "robot", "princess"))
+    hero = rng.choice(
+        ("cat", "dog", "mouse", "rabbit", "girl", "boy", "bird", "farmer", "bear", "fox", "robot", "princess")
+    )
     slots = {"hero": hero, "name": rng.choice(NAMES), "place": rng.choice(PLACES), "thing": rng.choice(OBJECTS)}
     return [user(voice.ask(_STORY_ASKS, **slots)), assistant(voice.reply(_STORY, **slots))]
 
 
-_POEM_ASKS = ("Write [me |]a [short |]poem[ about {thing}|].", "Can you write a poem[ about {thing}|]?", "Tell me a poem.", "A poem about {thing}, please.")
+_POEM_ASKS = (
+    "Write [me |]a [short |]poem[ about {thing}|].",
+    "Can you write a poem[ about {thing}|]?",
+    "Tell me a poem.",
+    "A poem about {thing}, please.",
+)
 _POEM = (
     "[The sun is up|The day is new|The wind is free], the sky is [blue|clear|bright],\nI [sit and dream|think] of {thing} [at night|in the light].\n"
     "[A little song|A little joy], a little [rhyme|light],\n[And all is well|And we feel fine] [this time|tonight].",
@@ -161,7 +176,9 @@ _POEM = (
 
 def poem(voice: Voice) -> list[Message]:
     """Four lines."""
-    thing = voice.rng.choice(("the sea", "a cat", "spring", "the moon", "a tree", "winter", "my dog", "love", "the rain", *HOBBIES[:6]))
+    thing = voice.rng.choice(
+        ("the sea", "a cat", "spring", "the moon", "a tree", "winter", "my dog", "love", "the rain", *HOBBIES[:6])
+    )
     return [user(voice.ask(_POEM_ASKS, thing=thing)), assistant(voice.reply(_POEM, thing=thing))]
 
 
@@ -174,7 +191,10 @@ def choosing(voice: Voice) -> list[Message]:
         pair = [pick, rng.choice([word for word in KINDS[wrong] if word not in KINDS[right]])]
         article = "an" if right[0] in "aeiou" else "a"
         rng.shuffle(pair)
-        asks = (f"Which [one |]is {article} {right}: {pair[0]} or {pair[1]}?", f"{pair[0]}, {pair[1]}: which is {article} {right}?")
+        asks = (
+            f"Which [one |]is {article} {right}: {pair[0]} or {pair[1]}?",
+            f"{pair[0]}, {pair[1]}: which is {article} {right}?",
+        )
         answer = f"{pick[0].upper() + pick[1:]} is {article} {right}."
     else:
         pair = rng.sample(range(1, 100), 2)

@@ -36,7 +36,7 @@ class Tokenized(TypedDict):
     """Token ids."""
 
     count: int
-    max_model_len: int | None
+    max_model_len: int
     tokens: list[int]
     token_strs: list[str] | None
 
