@@ -1,15 +1,22 @@
-"""Servers for every room's tests. JAX is told of its platform before anything imports it."""
+"""Servers for every room's tests, and what must be said to JAX and Hypothesis before they are used."""
 
 import os
-
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.server_process import ServerProcess
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Engines inside the tests share compiled programs, with each other and with the next run.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent.parent / ".pytest_cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+hypothesis.settings.register_profile("shared-machine", deadline=None)  # tests assert no times
+hypothesis.settings.load_profile("shared-machine")
 
 
 @pytest.fixture(scope="session")

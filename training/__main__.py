@@ -131,10 +131,9 @@ def train_model(
 def _model(data: Path, run: Path, settings: Recipe) -> tuple["Model", int]:
     """The run's last checkpoint with its tokenizer, and the tokens it was trained on."""
     from training.evaluate import Model
-    from training.train import checkpoints, restore
+    from training.train import last_state
 
-    with checkpoints(run) as manager:
-        state = restore(manager, settings)
+    state = last_state(run, settings)
     model = Model(state.params, settings.model.decoder_config(), load_tokenizer(data))
     return model, int(state.step) * settings.batch_tokens
 

@@ -40,8 +40,9 @@ def write_model_card(folder: Path, config: DecoderConfig, parameters: int, train
     rows.append(f"| bits per byte, all of these | {report.chat_bits_per_byte:.3f} |")
     rows.append(f"| replies that loop, default sampling | {report.loop_rate:.1%} |")
     rows.append(f"| replies that loop, greedy | {report.loop_rate_greedy:.1%} |")
-    replies = [f"**{prompt}**\n\n> {reply}\n" for prompt, reply in report.replies]
-    replies = [text.replace("\n\n> ", "\n\n> ").replace("\n\nW", "<br>W") for text in replies]
+    replies = [
+        f"| {prompt} | {reply} |".replace("\n\n", "\n").replace("\n", "<br>") for prompt, reply in report.replies
+    ]
     text = MODEL_CARD.read_text(encoding="utf-8")
     slots = {
         "PARAMETERS": f"{parameters / 1e6:.1f} million",

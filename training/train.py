@@ -20,6 +20,7 @@ from training.step import TrainState, initial_params, make_train_step
 
 CHECKPOINT_SECONDS = 60.0
 LOG_FILE = "log.jsonl"
+CHECKPOINTS = "checkpoints"
 
 
 def initial_state(recipe: Recipe, steps: int) -> TrainState:
@@ -31,16 +32,21 @@ def initial_state(recipe: Recipe, steps: int) -> TrainState:
 def checkpoints(run: Path) -> ocp.CheckpointManager:
     """RUN/checkpoints, of which the last two are kept."""
     options = ocp.CheckpointManagerOptions(max_to_keep=2, create=True)
-    return ocp.CheckpointManager((run / "checkpoints").resolve(), options=options)
+    return ocp.CheckpointManager((run / CHECKPOINTS).resolve(), options=options)
 
 
 def restore(manager: ocp.CheckpointManager, recipe: Recipe) -> TrainState:
-    """The last checkpoint's state. Raises FileNotFoundError where there is none."""
-    step = manager.latest_step()
-    if step is None:
-        raise FileNotFoundError(f"{manager.directory} holds no checkpoint; `python -m training train` writes them")
+    """The state of the manager's last checkpoint, of which there must be one."""
     like = jax.eval_shape(lambda: initial_state(recipe, steps=1))
-    return manager.restore(step, args=ocp.args.StandardRestore(like))
+    return manager.restore(manager.latest_step(), args=ocp.args.StandardRestore(like))
+
+
+def last_state(run: Path, recipe: Recipe) -> TrainState:
+    """The state that RUN's training stopped with. Raises FileNotFoundError where nothing was trained."""
+    if not any((run / CHECKPOINTS).glob("*")):
+        raise FileNotFoundError(f"{run / CHECKPOINTS} holds no checkpoint; `python -m training train` writes them")
+    with checkpoints(run) as manager:
+        return restore(manager, recipe)
 
 
 def train(

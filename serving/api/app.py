@@ -38,8 +38,8 @@ def create_app(
 ) -> FastAPI:
     """Serve `model` from the replica that `supervisor` keeps, which starts and stops with the application.
 
-    `clock` gives seconds since the epoch, for the `created` of answers; `stopwatch` gives the seconds that latencies are
-    measured in, finer than the event loop's milliseconds.
+    `clock` gives seconds since the epoch, for the `created` of answers; `stopwatch` the seconds that latencies are
+    measured in, which are finer than the event loop's milliseconds.
     """
     replica = supervisor.replica
     registry = CollectorRegistry()

@@ -13,7 +13,13 @@ from serving.api.json_body import JsonRoute
 from serving.api.logprobs import completion_logprobs, prompt_logprobs, prompt_offsets, token_label
 from serving.api.sampling import sampling_params, text_options
 from serving.api.streaming import ChunkUsage, stream_events
-from serving.api.wire.completions import Completion, CompletionChoice, CompletionLogprobs, CompletionRequest
+from serving.api.wire.completions import (
+    MAX_REPLIES,
+    Completion,
+    CompletionChoice,
+    CompletionLogprobs,
+    CompletionRequest,
+)
 from serving.engine.request import EngineDescription
 from serving.orchestrator.failures import InvalidRequest
 from serving.orchestrator.generation import Generation, collect
@@ -51,6 +57,12 @@ async def _generation(body: CompletionRequest, gateway: Gateway, engine: EngineD
     prompt_only = body.max_tokens == 0
     if prompt_only and not body.echo:
         raise InvalidRequest("max_tokens is 0; at least 1 is needed, except with echo: true", "max_tokens")
+    if len(body.prompt) * body.choices > MAX_REPLIES:
+        raise InvalidRequest(
+            f"{len(body.prompt)} prompts with n = {body.choices} ask for {len(body.prompt) * body.choices} replies; "
+            f"up to {MAX_REPLIES} are accepted in one request",
+            "n",
+        )
     asked = None if body.max_tokens is None else max(body.max_tokens, 1)  # an engine samples one token at least
     prompts, budgets = [], []
     for index, given in enumerate(body.prompt):

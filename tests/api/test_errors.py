@@ -67,6 +67,7 @@ async def test_a_wrong_field_is_named_with_what_was_given(bench, fields, param, 
         ({"suffix": "end"}, "suffix", "does not support"),
         ({"prompt_embeds": "AAAA"}, "prompt_embeds", "does not support"),
         ({"prompt": ""}, "prompt", "empty"),
+        ({"prompt": ["a"] * 100, "n": 21}, "n", "2100 replies; up to 2048"),
     ],
 )
 async def test_a_wrong_field_of_a_completion_is_named(bench, fields, param, said):

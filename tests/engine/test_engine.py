@@ -46,9 +46,10 @@ def test_stop_tokens_end_a_reply_and_are_named(engine):
 
 
 def test_min_tokens_keeps_stop_tokens_from_being_drawn(engine):
-    stop = GREEDY[2]
+    where = next(index for index in range(1, 8) if GREEDY[index] not in GREEDY[:index])
+    stop = GREEDY[where]
     reply = tokens(engine, temperature=0, stop_token_ids=(stop,), min_tokens=8)
-    assert reply[:2] == GREEDY[:2] and stop not in reply[:8]
+    assert reply[:where] == GREEDY[:where] and len(reply) >= 8 and stop not in reply[:8]
 
 
 def test_length_ends_a_reply(engine):

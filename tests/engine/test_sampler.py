@@ -58,7 +58,8 @@ def kept_by_reference(scaled: np.ndarray, top_k: int, top_p: float, min_p: float
     probabilities = np.where(keep, probabilities, 0)
     probabilities /= probabilities.sum()
     before = np.cumsum(probabilities[order]) - probabilities[order]
-    keep[order[before >= top_p]] = False
+    if top_p < 1:
+        keep[order[before >= top_p]] = False
     return keep
 
 

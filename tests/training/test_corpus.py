@@ -1,7 +1,5 @@
 """The corpus' readers, on a corpus of a few lines in each file's own format."""
 
-import gzip
-import json
 from pathlib import Path
 
 import pytest
@@ -10,51 +8,15 @@ from training import prepared
 from training.corpus import CorpusError, Example, is_held_out, read_corpus, read_sentences, read_topics
 
 
-def turns(*texts: str) -> list[dict]:
-    return [{"role": ("user", "assistant")[index % 2], "content": text} for index, text in enumerate(texts)]
-
-
-FILES = {
-    "tatoeba_en_sentences_ccby.txt.gz": ["Hi there, friend."] * 8,
-    "common_voice_sentences_cc0.txt.gz": ["How big can elephants be?"] * 4,
-    "african_storybook_ccby.txt.gz": ["Goats", "", "The goats", "went home.", "x" * 100, "<|endofstory|>"],
-    "enwiki_core_leads.jsonl.gz": [{"id": "1", "title": "Albedo", "paras": ["One.", "Two."]}],
-    "enwiki_core_leads_2015.jsonl.gz": [{"id": "2", "title": "Aa (river)", "paras": ["Small rivers."]}],
-    "oewn_glosses.tsv.gz": ["adj\table\thaving the means\table to swim | able to get", "n\tant\tan insect\t"],
-    "wordset_examples.tsv.gz": ["a cappella\tadverb\twithout music\tthey sang a cappella"],
-    "self_dialogue.jsonl.gz": [{"topic": "star_wars", "messages": turns("Seen it?", " I have. ")}],
-    "topical_chat.jsonl.gz": [{"messages": turns("Football?", "Yes.")}],
-    "synthetic_persona_chat.jsonl.gz": [{"persona": "I am old.\nI fish.", "messages": turns("Hi!", "Hello!")}],
-    "dolly15k.jsonl.gz": [{"messages": turns("Name a pet.", "A dog.")}, {"messages": turns("Write.", "long " * 200)}],
-    "open_trivia_qa.jsonl.gz": [{"messages": turns("Which hibernates?", "Sloth")}],
-    "greetings_and_seeds.jsonl.gz": [
-        {"src": "chatterbot", "cat": "greetings", "messages": turns("Hello", "Hi")},
-        {"src": "chatterbot", "cat": "trivia", "messages": turns("Predecessor of the UN?", "League of Nations")},
-        {"src": "personality_chat_friendly", "cat": "Bot_WhoAreYou", "messages": turns("Who?", "An agent")},
-    ],
-    "squad_train.jsonl.gz": [
-        {"src": "squad_dev", "title": "Oil", "answerable": True, "messages": turns("Oil. Where?", "There")},
-        {"src": "squad_dev", "title": "Oil", "answerable": False, "messages": turns("Oil. When?", "n/a")},
-    ],
-    "reading_comp_misc.jsonl.gz": [{"src": "boolq_val", "context": "C", "messages": turns("C is it?", "yes")}],
-}
-
-
-@pytest.fixture
-def corpus(tmp_path: Path) -> Path:
-    for name, lines in FILES.items():
-        with gzip.open(tmp_path / name, "wt", encoding="utf-8") as file:
-            file.writelines((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines)
-    return tmp_path
-
-
 def by_source(examples: list[Example]) -> dict[str, list[Example]]:
     return {source: [e for e in examples if e.source == source] for source in {e.source for e in examples}}
 
 
 def test_every_file_is_read_in_its_own_format(corpus: Path) -> None:
     found = by_source(list(read_corpus(corpus)))
-    assert [e.text for e in found["sentences"]].count("How big can elephants be? " * 3 + "How big can elephants be?") == 1
+    assert [e.text for e in found["sentences"]].count(
+        "How big can elephants be? " * 3 + "How big can elephants be?"
+    ) == 1
     assert found["stories"][0].text.startswith("Goats\n\nThe goats went home. xxx")
     assert found["encyclopedia"][0].text == "Albedo\n\nOne.\nTwo."
     assert [e.text for e in found["dictionary"]] == [

@@ -14,7 +14,9 @@ from training.step import initial_params
 
 
 @pytest.mark.parametrize("count", [1, 5])  # less than a batch of rows, and rows that do not fill the last batch
-def test_a_model_that_knows_nothing_needs_the_vocabularys_bits_a_token(recipe, tokenizer: Tokenizer, count: int) -> None:
+def test_a_model_that_knows_nothing_needs_the_vocabularys_bits_a_token(
+    recipe, tokenizer: Tokenizer, count: int
+) -> None:
     config = recipe.model.decoder_config()
     uniform = Model(jax.tree.map(jnp.zeros_like, initial_params(config, 0)), config, tokenizer)
     reply = "It is nice to meet you, my friend. " * 3

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from training.recipe import Recipe, RecipeError
-from training.train import LOG_FILE, checkpoints, restore, train
+from training.train import LOG_FILE, checkpoints, last_state, train
 
 STEPS = 8
 
@@ -44,8 +44,7 @@ def test_the_loss_falls_and_is_logged(uninterrupted) -> None:
 
 def test_the_last_checkpoint_is_the_end_of_the_run(uninterrupted, recipe) -> None:
     state, run = uninterrupted
-    with checkpoints(run) as manager:
-        restored = restore(manager, recipe)
+    restored = last_state(run, recipe)
     assert int(restored.step) == STEPS
     np.testing.assert_array_equal(restored.params["embed"]["embedding"], state.params["embed"]["embedding"])
 

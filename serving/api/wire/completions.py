@@ -11,7 +11,7 @@ from serving.api.wire.sampling import LogprobCount, PromptLogprobs, SamplingFiel
 
 DEFAULT_MAX_TOKENS = 16
 MAX_STOPS = 32  # lm-evaluation-harness sends all that a task has
-MAX_PROMPTS = 2048
+MAX_REPLIES = 2048  # prompts times choices in one request
 
 _STRING = {"type": "string"}
 _IDS = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}
@@ -23,7 +23,7 @@ def _as_prompts(prompt: Any) -> list[str | list[int]]:
     if isinstance(prompt, str):
         return [prompt]
     if isinstance(prompt, list) and prompt:
-        if len(prompt) <= MAX_PROMPTS and (all(isinstance(p, str) for p in prompt) or all(map(_is_ids, prompt))):
+        if len(prompt) <= MAX_REPLIES and (all(isinstance(p, str) for p in prompt) or all(map(_is_ids, prompt))):
             return prompt
         if _is_ids(prompt):
             return [prompt]
@@ -31,7 +31,7 @@ def _as_prompts(prompt: Any) -> list[str | list[int]]:
         "prompt",
         "accepted are a string, a list of strings, a list of token ids, or a list of lists of token ids, "
         "none of them empty, up to {most} in one request",
-        {"most": MAX_PROMPTS},
+        {"most": MAX_REPLIES},
     )
 
 
