@@ -96,7 +96,7 @@ def _pages(options: EngineOptions, config: DecoderConfig, context: int) -> int:
     pages = int(min(most, _kv_memory(options) // page_bytes))
     if pages < 1:
         raise ValueError(
-            f"the KV cache may take {_kv_memory(options):.0f} bytes, less than one page of {page_bytes}; raise kv_memory"
+            f"the KV cache may take {_kv_memory(options):.0f} bytes, but one page takes {page_bytes}; raise kv_memory"
         )
     return pages
 

@@ -26,17 +26,12 @@ def step_shapes(*, max_rows: int, max_blocks: int, max_pages: int, page_size: in
     because a prompt's tokens outweigh the padding of rows. Contexts grow by factors of four from 256 tokens.
     """
     rows = doubling(min(2, max_rows), max_rows)
-    mixed_rows = doubling(min(2, max_rows), max_rows, factor=8)
+    mixed_rows = doubling(min(8, max_rows), max_rows, factor=8)
     blocks = doubling(min(4, max_blocks), max_blocks, factor=8)
     pages = doubling(min(max(1, 256 // page_size), max_pages), max_pages, factor=4)
     shapes = [StepShape(row, 0, page) for row in rows for page in pages]
     shapes += [StepShape(row, block, page) for row in mixed_rows for block in blocks for page in pages]
-    essential = [
-        StepShape(rows[0], 0, max_pages),
-        StepShape(mixed_rows[0], blocks[0], max_pages),
-        StepShape(max_rows, 0, max_pages),
-        StepShape(max_rows, max_blocks, max_pages),
-    ]
+    essential = [StepShape(max_rows, max_blocks, max_pages), StepShape(max_rows, 0, max_pages)]
     return list(dict.fromkeys(essential + shapes))
 
 
@@ -47,7 +42,7 @@ class StepPrograms:
     so steps only get faster while the rest of the list compiles in the background.
     """
 
-    ESSENTIAL = 4
+    ESSENTIAL = 2
     """How many shapes at the head of the list `wait_essential` waits for."""
 
     def __init__(self, shapes: Iterable[StepShape], compile_shape: Compile, threads: int):

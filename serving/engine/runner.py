@@ -114,9 +114,11 @@ class Runner:
         self._weights = tuple(leaves)
         self._state = DeviceState.zeros(decoder.config, options.max_rows, pages, options.page_size, leaves[0].dtype)
         self._program = StepProgram(graph, treedef, pages, options.page_size, options.decode_steps)
-        self._bind = jax.jit(bind_slot, donate_argnums=0).lower(
-            self._state.slots, np.int32(0), np.zeros(self._vocab, np.int32), np.zeros(self._vocab, np.float32)
-        ).compile()
+        self._bind = (
+            jax.jit(bind_slot, donate_argnums=0)
+            .lower(self._state.slots, np.int32(0), np.zeros(self._vocab, np.int32), np.zeros(self._vocab, np.float32))
+            .compile()
+        )
         max_blocks = max(1, min(options.step_tokens, max_context) // options.page_size)
         self.step_tokens = max_blocks * options.page_size
         shapes = step_shapes(
@@ -156,9 +158,7 @@ class Runner:
         sequence = item.sequence
         if isinstance(item, DecodeRow) or not (_uses_counts(sequence) or _uses_bias(sequence)):
             return
-        slots = self._bind(
-            self._state.slots, np.int32(item.slot), self._counts_of(sequence), self._bias_of(sequence)
-        )
+        slots = self._bind(self._state.slots, np.int32(item.slot), self._counts_of(sequence), self._bias_of(sequence))
         self._state = self._state._replace(slots=slots)
 
     def _counts_of(self, sequence: Sequence) -> np.ndarray:
@@ -230,9 +230,7 @@ def _fill_sampling(inputs: StepInputs, index: int, sequence: Sequence) -> None:
 
 def _uses_counts(sequence: Sequence) -> bool:
     sampling = sequence.request.sampling
-    return (
-        sampling.repetition_penalty != 1 or sampling.presence_penalty != 0 or sampling.frequency_penalty != 0
-    )
+    return sampling.repetition_penalty != 1 or sampling.presence_penalty != 0 or sampling.frequency_penalty != 0
 
 
 def _uses_bias(sequence: Sequence) -> bool:

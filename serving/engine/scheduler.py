@@ -9,7 +9,8 @@ and values, pages that changed hands) is there by the time that it runs. Only to
 """
 
 from bisect import insort
-from collections.abc import Callable, Sequence as Values
+from collections.abc import Callable
+from collections.abc import Sequence as Values
 from dataclasses import dataclass
 
 from serving.engine.pages import PagePool, root_digest

@@ -10,7 +10,7 @@ SUPPORTED_ROPE_TYPES = ("default", "linear", "llama3")
 
 
 class UnsupportedModelError(ValueError):
-    """A model folder describes something that the decoder cannot run; the message names the field and what is accepted."""
+    """A model that the decoder cannot run; the message names the field of config.json and what is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ class DecoderConfig:
     def __post_init__(self) -> None:
         if self.heads % self.kv_heads:
             raise UnsupportedModelError(
-                f"config.json: num_attention_heads ({self.heads}) is not a multiple of num_key_value_heads ({self.kv_heads})"
+                f"config.json: num_attention_heads ({self.heads}) is not a multiple of "
+                f"num_key_value_heads ({self.kv_heads})"
             )
         if self.head_dim % 2:
             raise UnsupportedModelError(f"config.json: head_dim is {self.head_dim}; rotary embedding needs an even one")

@@ -14,7 +14,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int
 
 from serving.models.config import DecoderConfig
-from serving.models.rope import inverse_frequencies, rotate, rotations
+from serving.models.rope import Rotation, inverse_frequencies, rotate, rotations
 
 Cache = Any
 Attend = Callable[
@@ -49,7 +49,12 @@ class Attention(nnx.Module):
         self.head_dim = config.head_dim
 
     def __call__(
-        self, x: Float[Array, "*N embed"], rotation: tuple[jax.Array, jax.Array], attend: Attend, cache: Cache, layer: int
+        self,
+        x: Float[Array, "*N embed"],
+        rotation: tuple[jax.Array, jax.Array],
+        attend: Attend,
+        cache: Cache,
+        layer: int,
     ) -> tuple[Float[Array, "*N embed"], Cache]:
         def heads(projected: Float[Array, "*N channels"]) -> Float[Array, "*N heads head_dim"]:
             return projected.reshape(*x.shape[:-1], -1, self.head_dim)
@@ -80,9 +85,7 @@ class Layer(nnx.Module):
 
     def __init__(self, config: DecoderConfig, *, dtype: DTypeLike, rngs: nnx.Rngs):
         def norm() -> nnx.RMSNorm:
-            return nnx.RMSNorm(
-                config.hidden_size, epsilon=config.norm_eps, dtype=dtype, param_dtype=dtype, rngs=rngs
-            )
+            return nnx.RMSNorm(config.hidden_size, epsilon=config.norm_eps, dtype=dtype, param_dtype=dtype, rngs=rngs)
 
         self.attention_norm = norm()
         self.attention = Attention(config, dtype=dtype, rngs=rngs)
@@ -90,7 +93,12 @@ class Layer(nnx.Module):
         self.mlp = MLP(config, dtype=dtype, rngs=rngs)
 
     def __call__(
-        self, x: Float[Array, "*N embed"], rotation: tuple[jax.Array, jax.Array], attend: Attend, cache: Cache, layer: int
+        self,
+        x: Float[Array, "*N embed"],
+        rotation: tuple[jax.Array, jax.Array],
+        attend: Attend,
+        cache: Cache,
+        layer: int,
     ) -> tuple[Float[Array, "*N embed"], Cache]:
         mixed, cache = self.attention(self.attention_norm(x), rotation, attend, cache, layer)
         x = x + mixed
@@ -104,9 +112,7 @@ class Decoder(nnx.Module):
         self.config = config
         self.embed = nnx.Embed(config.vocab_size, config.hidden_size, dtype=dtype, param_dtype=dtype, rngs=rngs)
         self.layers = nnx.List([Layer(config, dtype=dtype, rngs=rngs) for _ in range(config.layers)])
-        self.norm = nnx.RMSNorm(
-            config.hidden_size, epsilon=config.norm_eps, dtype=dtype, param_dtype=dtype, rngs=rngs
-        )
+        self.norm = nnx.RMSNorm(config.hidden_size, epsilon=config.norm_eps, dtype=dtype, param_dtype=dtype, rngs=rngs)
         if not config.tied_embeddings:
             self.head = nnx.Linear(
                 config.hidden_size, config.vocab_size, use_bias=False, dtype=dtype, param_dtype=dtype, rngs=rngs

@@ -27,17 +27,17 @@ def inverse_frequencies(head_dim: int, rope: RopeConfig) -> np.ndarray:
     return frequencies.astype(np.float32)
 
 
-def rotations(
-    positions: Int[Array, "*N"], frequencies: np.ndarray
-) -> tuple[Float[Array, "*N 1 pairs"], Float[Array, "*N 1 pairs"]]:
+Rotation = tuple[Float[Array, "*N 1 pairs"], Float[Array, "*N 1 pairs"]]
+"""Cosine and sine of each channel pair's angle at each position."""
+
+
+def rotations(positions: Int[Array, "*N"], frequencies: np.ndarray) -> Rotation:
     """Cosine and sine of every position's angles, ready to broadcast over heads."""
     angles = positions[..., None, None].astype(jnp.float32) * frequencies
     return jnp.cos(angles), jnp.sin(angles)
 
 
-def rotate(
-    x: Float[Array, "*N heads head_dim"], rotation: tuple[Float[Array, "*N 1 pairs"], Float[Array, "*N 1 pairs"]]
-) -> Float[Array, "*N heads head_dim"]:
+def rotate(x: Float[Array, "*N heads head_dim"], rotation: Rotation) -> Float[Array, "*N heads head_dim"]:
     """Turns channel i together with channel i + head_dim/2, the pairing of Hugging Face's Llama checkpoints."""
     cos, sin = rotation
     first, second = jnp.split(x.astype(jnp.float32), 2, axis=-1)

@@ -68,7 +68,7 @@ async def text_prompt(
 
 
 def _hopeless(size: str, context: int, field: str) -> InvalidRequest:
-    message = f"This model's maximum context length is {context} tokens. However, the {field} has {size}. Shorten it."
+    message = f"This model's maximum context length is {context} tokens. However, you sent {size}. Shorten the {field}."
     return InvalidRequest(message, field, "context_length_exceeded")
 
 

@@ -1,10 +1,14 @@
 """An app over a replica that plays back a script, and an HTTP client inside the same process."""
 
+import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+import uvicorn
+from fastapi import FastAPI
 
 from serving.api.app import create_app
 from serving.orchestrator.served_model import ServedModel
@@ -71,3 +75,22 @@ async def bench(model) -> AsyncIterator:
             return made
 
         yield make
+
+
+@contextlib.asynccontextmanager
+async def _listening(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        async with httpx.AsyncClient(base_url="http://{}:{}".format(*listener.getsockname())) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        await task
+
+
+@pytest.fixture
+def listening():
+    """`async with listening(app) as client` has the app behind uvicorn, and a client that talks to it by TCP."""
+    return _listening

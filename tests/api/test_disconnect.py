@@ -1,14 +1,10 @@
 """Clients that hang up, over real sockets."""
 
 import asyncio
-import contextlib
 import json
-import socket
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
-import uvicorn
 
 from serving.engine.request import Delta, FinishReason
 
@@ -36,25 +32,11 @@ class Endless:
                 self.ended.set()
 
 
-@contextlib.asynccontextmanager
-async def listening(app) -> AsyncIterator[httpx.AsyncClient]:
-    """The app behind uvicorn."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        async with httpx.AsyncClient(base_url="http://{}:{}".format(*listener.getsockname())) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        await task
-
-
 BODY = {"messages": [{"role": "user", "content": "hi"}]}
 
 
 @pytest.mark.parametrize("n", [1, 3])
-async def test_a_stream_that_nobody_reads_is_cancelled(bench, n):
+async def test_a_stream_that_nobody_reads_is_cancelled(bench, listening, n):
     script = Endless()
     b = bench(script)
     async with listening(b.app) as client:
@@ -69,7 +51,7 @@ async def test_a_stream_that_nobody_reads_is_cancelled(bench, n):
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
-async def test_waiting_for_an_answer_ends_with_the_connection(bench, path, stream):
+async def test_waiting_for_an_answer_ends_with_the_connection(bench, listening, path, stream):
     script = Endless(silent=True)
     b = bench(script)
     async with listening(b.app) as client:
@@ -82,7 +64,7 @@ async def test_waiting_for_an_answer_ends_with_the_connection(bench, path, strea
     assert b.replica.cancelled == [b.replica.requests[0].id]
 
 
-async def test_an_answer_to_the_last_byte_cancels_nothing(bench):
+async def test_an_answer_to_the_last_byte_cancels_nothing(bench, listening):
     b = bench("hello")
     async with listening(b.app) as client:
         async with client.stream("POST", "/v1/chat/completions", json=BODY | {"stream": True}) as response:

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 STORY = [{"role": "user", "content": "Tell me a story about a dog and a boat."}]
 ENDLESS = {"ignore_eos": True}
+LIKELIEST = {"repetition_penalty": 1}  # whatever the model's own defaults, greedy takes the likeliest token
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +176,7 @@ def test_sampling_fields_reach_the_sampler(chat):
 
 
 def test_logprobs_of_a_chat(chat):
-    answer = chat(logprobs=True, top_logprobs=3)
+    answer = chat(logprobs=True, top_logprobs=3, extra_body=LIKELIEST)
     content = answer.choices[0].logprobs.content
     assert len(content) == answer.usage.completion_tokens
     assert all(len(entry.top_logprobs) == 3 for entry in content)
@@ -189,7 +190,7 @@ def test_logprobs_of_a_chat(chat):
 
 def test_scores_of_a_prompt_are_those_of_its_generation(complete):
     """What lm-evaluation-harness relies on: echo scores a text as the model scored it when it wrote it."""
-    written = complete(logprobs=1, extra_body={"return_token_ids": True} | ENDLESS).choices[0]
+    written = complete(logprobs=1, extra_body={"return_token_ids": True} | ENDLESS | LIKELIEST).choices[0]
     prompt, reply = written.model_extra["prompt_token_ids"], written.model_extra["token_ids"]
     (scored,) = complete(prompt=[prompt + reply], max_tokens=1, logprobs=1, echo=True, seed=1234).choices
     logprobs = scored.logprobs

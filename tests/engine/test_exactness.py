@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from serving.engine.options import EngineOptions
 from serving.engine.request import GenerationRequest, SamplingParams
 from serving.models.chat_template import ChatTemplate
 from serving.models.folder import EMBEDDED_MODEL
@@ -41,7 +42,8 @@ def requests() -> list[GenerationRequest]:
         prompt = tuple(tokenizer.encode(template.render(messages), add_special_tokens=False))
         greedy = SamplingParams(max_tokens=LENGTH, temperature=0, ignore_eos=True, logprobs=2)
         drawn = SamplingParams(max_tokens=LENGTH, temperature=0.8, top_p=0.9, seed=index, ignore_eos=True)
-        found += [GenerationRequest(f"greedy {index}", prompt, greedy), GenerationRequest(f"drawn {index}", prompt, drawn)]
+        found.append(GenerationRequest(f"greedy {index}", prompt, greedy))
+        found.append(GenerationRequest(f"drawn {index}", prompt, drawn))
     return found
 
 
@@ -79,20 +81,21 @@ def engine():
 @pytest.fixture(scope="module")
 def comparison(engine, requests) -> Comparison:
     """Every request alone, in an engine that has no other work; with the cache cold for each first of a pair."""
-    return Comparison({request.id: reply for request, reply in zip(requests, one_by_one(engine, requests), strict=True)})
+    replies = one_by_one(engine, requests)
+    return Comparison({request.id: reply for request, reply in zip(requests, replies, strict=True)})
 
 
 def test_the_logits_are_peaked_enough_for_this_to_mean_something(comparison):
-    gaps = [
-        entry.top[0][1] - entry.top[1][1] for reply in comparison.alone.values() for entry in reply.logprobs
-    ]
+    gaps = [entry.top[0][1] - entry.top[1][1] for reply in comparison.alone.values() for entry in reply.logprobs]
     assert len(gaps) == len(QUESTIONS) * LENGTH
     assert sum(gap > 0.1 for gap in gaps) > 0.8 * len(gaps)
 
 
 def test_warm_prefix_cache(engine, requests, comparison):
     replies = one_by_one(engine, requests)
-    assert all(reply.cached_tokens > 0 for reply in replies)
+    page = EngineOptions().page_size
+    expected = [(len(request.prompt) - 1) // page * page for request in requests]
+    assert [reply.cached_tokens for reply in replies] == expected and sum(expected) > 0
     comparison.check("alone, prefix cache warm", requests, replies)
 
 

@@ -39,8 +39,8 @@ def test_a_step_gets_the_smallest_program_that_is_compiled():
     programs.wait_all()
     assert programs.warm
     assert programs.choose(3, 0, 5)[0] == StepShape(4, 0, 16)
-    assert programs.choose(3, 1, 5)[0] == StepShape(12, 4, 16)
-    assert programs.choose(0, 5, 17)[0] == StepShape(2, 32, 64)
+    assert programs.choose(3, 1, 5)[0] == StepShape(8, 4, 16)
+    assert programs.choose(0, 5, 17)[0] == StepShape(8, 32, 64)
     shape, program = programs.choose(12, 32, 100)
     assert program() == shape == StepShape(12, 32, 100)
 

@@ -19,7 +19,10 @@ FAMILIES: dict[str, dict] = {
     "grouped_tied": {"num_key_value_heads": 2, "tie_word_embeddings": True},
     "one_kv_head_wide_heads": {"num_key_value_heads": 1, "head_dim": 16},
     "biased": {"num_key_value_heads": 2, "attention_bias": True, "mlp_bias": True},
-    "linear_rope": {"num_key_value_heads": 2, "rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0}},
+    "linear_rope": {
+        "num_key_value_heads": 2,
+        "rope_parameters": {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0},
+    },
     "llama3_rope": {
         "num_key_value_heads": 2,
         "rope_parameters": {

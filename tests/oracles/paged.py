@@ -36,9 +36,7 @@ def paged_logits(decoder: Decoder, prompt: np.ndarray, reply: np.ndarray) -> np.
     starts = np.arange(blocks, dtype=np.int32) * PAGE
     padded = np.zeros(blocks * PAGE, np.int32)
     padded[: len(prompt)] = prompt
-    view = PageView(
-        np.zeros(1, np.int32), rows[:1, 0], rows[:1], starts, table[:blocks], np.tile(table, (blocks, 1))
-    )
+    view = PageView(np.zeros(1, np.int32), rows[:1, 0], rows[:1], starts, table[:blocks], np.tile(table, (blocks, 1)))
     tokens, positions = np.append(np.int32(5), padded), np.append(np.int32(0), np.arange(len(padded), dtype=np.int32))
     logits, cache = forward(weights, cache, tokens, positions, view)
     collected = [np.asarray(logits[1 : 1 + len(prompt)])]

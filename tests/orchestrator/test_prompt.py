@@ -114,10 +114,8 @@ def test_a_reply_of_no_tokens_is_refused():
 
 def test_what_no_context_could_hold_is_refused_unread(model):
     text = "a" * (LONG_TEXT + 1)
-    with pytest.raises(
-        InvalidRequest, match=f"is 128 tokens. However, the prompt has {len(text)} characters"
-    ) as refused:
+    with pytest.raises(InvalidRequest, match=f"is 128 tokens. However, you sent {len(text)} characters") as refused:
         asyncio.run(text_prompt(model, text, context=128, field="prompt"))
     assert (refused.value.code, refused.value.field) == ("context_length_exceeded", "prompt")
-    with pytest.raises(InvalidRequest, match="is 128 tokens. However, the messages has 129 messages"):
+    with pytest.raises(InvalidRequest, match="is 128 tokens. However, you sent 129 messages"):
         asyncio.run(chat_prompt(model, TURNS[:1] * 129, ChatFormat(), context=128))
