@@ -16,15 +16,15 @@ from serving.bench.workload import Segment, Session
 class Driver:
     """Asks `target` what the sessions say, and puts a measurement into `measurements` for each request as it is sent.
 
-    `changed` is called when a request was sent and when it ended. Times count from `drive`'s start, by the event
-    loop's clock.
+    `changed` is called with a measurement when its request was sent and when it ended. Times count from `drive`'s
+    start, by the event loop's clock.
     """
 
     target: Target
     calibration: Calibration
     seed: int
     measurements: list[Measurement]
-    changed: Callable[[], None] = lambda: None
+    changed: Callable[[Measurement], None] = lambda _: None
 
     async def drive(self, sessions: Iterable[Session], *, concurrency: int | None, seconds: float) -> float:
         """Run until the sessions or the seconds are at an end; return how many seconds it took.
@@ -68,11 +68,11 @@ class Driver:
                 due = loop.time() + turn.pause
                 await asyncio.sleep(turn.pause)
             now = loop.time()
-            measurement = Measurement(number, index, now - started, late=max(0.0, now - (due or now)))
+            measurement = Measurement(number, index, now - started, late=0.0 if due is None else max(0.0, now - due))
             self.measurements.append(measurement)
-            self.changed()
+            self.changed(measurement)
             reply = await self.target.ask(history, turn.output_tokens, measurement, started)
-            self.changed()
+            self.changed(measurement)
             if measurement.error:
                 return
             history.append(("assistant", reply))

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import httptools
 
-from serving.bench.workload import BenchError
+from serving.bench.errors import BenchError
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -144,7 +144,11 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.reusable = False
-        self._end(None if exc is None and self._open_ended else ConnectionResetError("the connection closed before the answer was whole"))
+        self._end(
+            None
+            if exc is None and self._open_ended
+            else ConnectionResetError("the connection closed before the answer was whole")
+        )
 
     # What the parser calls.
 

@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
-from serving.bench.workload import BenchError, Segment, Session, Turn
+from serving.bench.errors import BenchError
+from serving.bench.workload import Segment, Session, Turn
 
 BLOCK_TOKENS = 512  # of a Mooncake hash id
 AZURE_FIELDS = {"TIMESTAMP", "ContextTokens", "GeneratedTokens"}

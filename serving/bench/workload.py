@@ -6,9 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from random import Random
 
-
-class BenchError(Exception):
-    """The measurement cannot be made as asked; the message is for people."""
+from serving.bench.errors import BenchError
 
 
 @dataclass(frozen=True, slots=True)
