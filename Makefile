@@ -37,8 +37,9 @@ requirements: .venv/dev.stamp
 	$(BIN)/uv pip compile --quiet --universal --no-emit-index-url --python-version 3.11 --custom-compile-command 'make requirements' \
 		--extra dev --constraint requirements.txt pyproject.toml -o requirements-dev.txt
 
-protocol: .venv/dev.stamp
-	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. serving/engine/engine.proto
+# An older generator, whose code protobuf 6 and 7 both accept.
+protocol: .venv/bin/uv
+	$(BIN)/uv run --no-project --with grpcio-tools==1.76.0 python -m grpc_tools.protoc -I. --python_out=. serving/engine/engine.proto
 
 clean:
 	rm -rf .venv build *.egg-info

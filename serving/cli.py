@@ -9,7 +9,9 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from serving import __version__
-from serving.flags import takes_settings
+from serving.bench.errors import BenchError
+from serving.bench.options import BenchOptions
+from serving.flags import takes_options, takes_settings
 from serving.settings import LoadedSettings, SettingsError
 
 USER_ERROR = 2
@@ -30,7 +32,7 @@ def main() -> None:
 
     try:
         app()
-    except (SettingsError, ModelFolderError) as error:
+    except (SettingsError, ModelFolderError, BenchError) as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(USER_ERROR)
 
@@ -56,6 +58,8 @@ def tradewind(
       [cyan]tradewind serve --model ./my-llama --port 9000[/]
     Chat in the terminal with what runs there:
       [cyan]tradewind chat --url http://127.0.0.1:9000[/]
+    Measure it, or any other server, under load:
+      [cyan]tradewind bench --concurrency 16[/]
     See every setting in force and where it came from:
       [cyan]tradewind config[/]
     """
@@ -124,6 +128,13 @@ def chat(
     top_p: Annotated[
         float | None, typer.Option(min=0, max=1, help="Keep the likeliest words up to this share.")
     ] = None,
+    top_k: Annotated[int | None, typer.Option(min=0, help="Keep so many of the likeliest words; 0 keeps all.")] = None,
+    min_p: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Drop words less likely than this share of the likeliest.")
+    ] = None,
+    repetition_penalty: Annotated[
+        float | None, typer.Option(min=0.01, help="Above 1 avoids words that were said before.")
+    ] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest reply, in tokens.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same reply again.")] = None,
 ) -> None:
@@ -139,8 +150,40 @@ def chat(
     """
     from serving.chat import chat as run
 
-    sampling = {"temperature": temperature, "top_p": top_p, "max_tokens": max_tokens, "seed": seed}
+    sampling = {
+        "temperature": temperature,
+        "top_p": top_p,
+        "top_k": top_k,
+        "min_p": min_p,
+        "repetition_penalty": repetition_penalty,
+        "max_tokens": max_tokens,
+        "seed": seed,
+    }
     raise typer.Exit(run(url, model, system, sampling))
+
+
+@app.command()
+@takes_options(BenchOptions)
+def bench(options: BenchOptions) -> None:
+    """Measure a server under load: latencies, throughput, errors, cached tokens.
+
+    \b
+    Eight conversations at once with the server on this machine:
+      [cyan]tradewind bench[/]
+    Four new ones a second, of mixed lengths, and how many of them were served well:
+      [cyan]tradewind bench --rate 4 --input-tokens 32-256,768 --slo-ttft 200 --slo-itl 50[/]
+    Chats of three turns that share a system prompt:
+      [cyan]tradewind bench --turns 3 --prefix-tokens 256 --concurrency 4[/]
+    What a trace recorded, ten times slower and shorter, as JSON and a picture too:
+      [cyan]tradewind bench --trace azure.csv.gz --time-scale 10 --length-scale 0.1 --output run.json --plot run.png[/]
+    Any other server of OpenAI's protocol, here one that knows no ignore_eos:
+      [cyan]tradewind bench --url https://api.example.com/v1 --model some-model --body '{}'[/]
+    LENGTHS are 128, or 64-512 (anything between), or 32,128,1024-2048 (any of these).
+    """
+    from serving.bench.run import bench as run
+
+    if not run(options, Console(), Console(stderr=True)):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -1,8 +1,9 @@
-"""Settings as flags of a command: name, type, help and default all come from the settings tree."""
+"""Settings and options as flags of a command: name, type, help and default all come from where they are declared."""
 
 import functools
 import inspect
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -43,6 +44,36 @@ def takes_settings(*groups: str) -> Callable[[Callable[..., None]], Callable[...
             inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=ConfigFlag),
         ]
         parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+        run.__signature__ = inspect.Signature(parameters)
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        return run
+
+    return decorate
+
+
+def takes_options(options: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command a flag for each field of a dataclass; its parameter `options` gets the whole.
+
+    A field's metadata is `description` (Rich markup), `metavar`, `panel`, and what typer.Option takes beside these.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(**values: Any) -> None:
+            command(options=options(**values))
+
+        parameters = []
+        for option in fields(options):
+            more = dict(option.metadata)
+            flag = typer.Option(
+                f"--{option.name.replace('_', '-')}",
+                help=more.pop("description"),
+                rich_help_panel=more.pop("panel"),
+                **more,
+            )
+            annotation = Annotated[option.type, flag]
+            kind = inspect.Parameter.KEYWORD_ONLY
+            parameters.append(inspect.Parameter(option.name, kind, default=option.default, annotation=annotation))
         run.__signature__ = inspect.Signature(parameters)
         run.__annotations__ = {p.name: p.annotation for p in parameters}
         return run

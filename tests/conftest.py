@@ -27,8 +27,9 @@ def server_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(server_data: Path) -> Iterator[ServerProcess]:
-    """The server that most tests share, with the embedded model and every default."""
-    process = ServerProcess(server_data)
+    """The server that most tests share, with the embedded model and every default; at HOST and PORT of `make test`."""
+    host = os.environ.get("TRADEWIND_TEST_HOST") or "127.0.0.1"
+    process = ServerProcess(server_data, host=host, port=os.environ.get("TRADEWIND_TEST_PORT") or "0")
     yield process
     process.stop()
 

@@ -19,11 +19,10 @@ class ServerProcess:
     Args:
         data_dir: where it keeps what it keeps; servers that share one start faster after the first.
         flags: further command-line flags, e.g. `"--max-rows", "4"`.
+        host, port: where it listens; port 0 is any free one.
     """
 
-    def __init__(self, data_dir: Path, *flags: str):
-        host = os.environ.get("TRADEWIND_TEST_HOST") or "127.0.0.1"
-        port = os.environ.get("TRADEWIND_TEST_PORT") or "0"
+    def __init__(self, data_dir: Path, *flags: str, host: str = "127.0.0.1", port: str = "0"):
         command = [sys.executable, "-m", "serving.cli", "serve", "--host", host, "--port", port]
         command += ["--data-dir", str(data_dir), *flags]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TRADEWIND_")}

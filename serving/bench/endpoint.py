@@ -49,6 +49,4 @@ class Completions:
         return choice.get("text") or ""
 
 
-def endpoint(name: EndpointName) -> Endpoint:
-    """The endpoint of a name."""
-    return {"chat": Chat, "completions": Completions}[name]()
+ENDPOINTS: dict[EndpointName, Endpoint] = {"chat": Chat(), "completions": Completions()}

@@ -57,16 +57,24 @@ def read_trace(file: Path) -> list[TracedRequest]:
     return [TracedRequest(row.arrival - first, row.input_tokens, row.output_tokens, row.blocks) for row in rows]
 
 
-def trace_sessions(rows: Sequence[TracedRequest], *, time_scale: float, length_scale: float) -> Iterator[Session]:
-    """Each row as a session of one turn, with all times and all token counts multiplied.
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A trace as a workload, with all times and all token counts multiplied."""
 
-    A block of the trace becomes a segment of its own, so that prompts share beginnings as they did in the trace.
-    """
-    for number, row in enumerate(rows):
-        tokens = max(1, round(row.input_tokens * length_scale))
-        segments = tuple(_segments(row.blocks, tokens, length_scale)) or (Segment(f"row {number}", tokens),)
-        turn = Turn(segments, max(1, round(row.output_tokens * length_scale)))
-        yield Session((turn,), arrival=row.arrival * time_scale)
+    file: Path
+    time_scale: float = 1.0
+    length_scale: float = 1.0
+
+    def sessions(self, seed: int) -> Iterator[Session]:
+        """Each row as a session of one turn; nothing is left to chance.
+
+        A block of the trace becomes a segment of its own, so that prompts share beginnings as they did in the trace.
+        """
+        for number, row in enumerate(read_trace(self.file)):
+            tokens = max(1, round(row.input_tokens * self.length_scale))
+            segments = tuple(_segments(row.blocks, tokens, self.length_scale)) or (Segment(f"row {number}", tokens),)
+            turn = Turn(segments, max(1, round(row.output_tokens * self.length_scale)))
+            yield Session((turn,), arrival=row.arrival * self.time_scale)
 
 
 def _segments(blocks: Sequence[int], tokens: int, scale: float) -> Iterator[Segment]:

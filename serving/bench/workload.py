@@ -106,6 +106,31 @@ class Workload:
         return Session(tuple(turns), system, arrival)
 
 
+CONTEXT_MARGIN = 0.95  # of a server's context is planned for, since words are only about so many tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The sessions of a run; `cut` of them were shortened to the server's context."""
+
+    sessions: list[Session]
+    cut: int = 0
+
+    @classmethod
+    def of(cls, sessions: Iterable[Session], requests: int, context: int | None = None, overhead: int = 0) -> "Plan":
+        """The first `requests` turns, each session within `context` tokens where a turn costs `overhead` beside its own."""
+        whole = list(limited(sessions, requests))
+        if not context:
+            return cls(whole)
+        kept = [fitted(session, int(context * CONTEXT_MARGIN), overhead) for session in whole]
+        return cls(kept, sum(after != before for after, before in zip(kept, whole, strict=True)))
+
+    @property
+    def requests(self) -> int:
+        """Turns of them all."""
+        return sum(len(session.turns) for session in self.sessions)
+
+
 def limited(sessions: Iterable[Session], requests: int) -> Iterator[Session]:
     """The sessions up to `requests` turns of them all; the last may lose turns."""
     for session in sessions:

@@ -63,9 +63,8 @@ def draw(
     adjusted = lax.cond(jnp.any(positions < rows.stop_from), _forbid_stops, lambda x, *_: x, adjusted, rows, positions)
     adjusted = lax.cond(jnp.any(rows.uses_counts), _penalise, lambda x, *_: x, adjusted, rows, slots, counts)
     tokens = lax.cond(
-        jnp.any(rows.temperature > 0), _draw_seeded, lambda x, *_: jnp.argmax(x, -1), adjusted, rows, positions
+        jnp.any(rows.temperature > 0), _draw_seeded, lambda x, *_: _first_largest(x), adjusted, rows, positions
     )
-    tokens = tokens.astype(jnp.int32)
     return lax.cond(jnp.any(rows.wants_logprobs), _with_logprobs, _without_logprobs, logits, tokens)
 
 
@@ -135,8 +134,15 @@ def _draw_seeded(
         key = jax.random.fold_in(jax.random.wrap_key_data(seed, impl="threefry2x32"), position)
         return jax.random.gumbel(key, logits.shape[-1:])
 
-    drawn = jnp.argmax(kept + jax.vmap(noise)(rows.seed, positions), axis=-1)
-    return jnp.where(greedy, jnp.argmax(logits, axis=-1), drawn)
+    drawn = _first_largest(kept + jax.vmap(noise)(rows.seed, positions))
+    return jnp.where(greedy, _first_largest(logits), drawn)
+
+
+def _first_largest(scores: Float[Array, "rows vocab"]) -> Int[Array, " rows"]:
+    """What argmax gives, as a maximum and a minimum: XLA:CPU vectorises those, and argmax with its producers not."""
+    vocab = scores.shape[-1]
+    index = jnp.where(scores == jnp.max(scores, axis=-1, keepdims=True), jnp.arange(vocab, dtype=jnp.int32), vocab - 1)
+    return jnp.min(index, axis=-1)
 
 
 def _cut(scaled: Float[Array, "rows vocab"], rows: SamplingRows) -> Float[Array, "rows vocab"]:

@@ -73,6 +73,12 @@ class Replica:
         began = now if self._startup_at is None else self._startup_at
         return float(min(max(math.ceil(began + self._startup_seconds - now), 1), MAX_RETRY_AFTER))
 
+    def unavailable(self) -> ReplicaUnavailable:
+        """The error for a request that comes while the replica is not ready."""
+        wait = self.retry_after
+        doing = self.progress.stage if self.state is ReplicaState.STARTING else "restarting"
+        return ReplicaUnavailable(f"the engine is {doing}; try again in {wait:g} s", wait)
+
     async def serve(self, target: str) -> str:
         """Carry requests to the engine at `target` (`unix:/path` or `host:port`) from its start to its end.
 
@@ -108,7 +114,7 @@ class Replica:
         self.stats = EngineStats()
         self._change(ReplicaState.DOWN, progress)
         for running in self._running.values():
-            running.deltas.put_nowait(self._unavailable())
+            running.deltas.put_nowait(self.unavailable())
 
     async def _start(self, channel: grpc.aio.Channel) -> None:
         watch = channel.unary_stream(codec.METHODS["WatchStartup"], codec.encode_empty, codec.decode_progress)
@@ -160,11 +166,8 @@ class Replica:
 
     def _require_ready(self) -> None:
         if self.state is not ReplicaState.READY:
-            raise self._unavailable()
+            raise self.unavailable()
 
-    def _unavailable(self) -> ReplicaUnavailable:
-        wait = self.retry_after
-        return ReplicaUnavailable(f"the engine is {self.state}; try again in {wait:g} s", wait)
 
     def _change(self, state: ReplicaState, progress: StartupProgress) -> None:
         self.state, self.progress = state, progress

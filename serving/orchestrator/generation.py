@@ -50,7 +50,7 @@ class Orchestrator:
         """The engine that would serve a request now. Raises ReplicaUnavailable."""
         replica = self._replica
         if replica.state is not ReplicaState.READY or replica.description is None:
-            raise ReplicaUnavailable(f"the engine is {replica.state}: {replica.progress.stage}", replica.retry_after)
+            raise replica.unavailable()
         return replica.description
 
     def generate(self, generation: Generation) -> Pieces:

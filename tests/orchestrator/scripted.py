@@ -68,10 +68,14 @@ class ScriptedReplica:
         self.finished: list[str] = []
         self.cancelled: list[str] = []
 
+    def unavailable(self) -> ReplicaUnavailable:
+        """As `serving.fleet.replica.Replica.unavailable`."""
+        return ReplicaUnavailable(f"the engine is {self.state}", self.retry_after)
+
     def generate(self, request: GenerationRequest) -> AsyncGenerator[Delta, None]:
         """As `serving.fleet.replica.Replica.generate`."""
         if self.state is not ReplicaState.READY:
-            raise ReplicaUnavailable(f"the engine is {self.state}", self.retry_after)
+            raise self.unavailable()
         self.requests.append(request)
         return self._deltas(request)
 
