@@ -2,13 +2,14 @@
 
 import contextlib
 import socket
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 from rich.console import Console
 
 from serving.api.app import create_app
-from serving.fleet.launcher import LocalLauncher, engine_command
+from serving.fleet.launcher import FixedAddress, Launcher, LocalLauncher, engine_command
 from serving.fleet.replica import Replica
 from serving.fleet.supervisor import Supervisor
 from serving.models.folder import find_model
@@ -29,7 +30,7 @@ def serve(settings: Settings, console: Console) -> bool:
     listener = listen(settings.server)
     display = StartupDisplay(console, address(listener))
     replica = Replica("engine", on_change=lambda replica: None if server.should_exit else display.show(replica))
-    supervisor = Supervisor(replica, LocalLauncher(engine_command(folder, settings.engine)))
+    supervisor = Supervisor(replica, launcher(settings, folder))
     server = uvicorn.Server(_uvicorn_config(create_app(settings, supervisor, model), settings.server))
     try:
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn ends everything, then raises the signal again
@@ -50,6 +51,13 @@ def _uvicorn_config(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=settings.shutdown_grace,
     )
+
+
+def launcher(settings: Settings, folder: Path) -> Launcher:
+    """Who starts the engine: nobody, when the settings say where one runs."""
+    if settings.server.engine_address:
+        return FixedAddress(settings.server.engine_address)
+    return LocalLauncher(engine_command(folder, settings.engine))
 
 
 def public_name(model: str) -> str:

@@ -45,6 +45,9 @@ class ServerSettings(BaseModel):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     max_body_bytes: int = Field(8 * 2**20, ge=1024, description="Largest request body that is read, in bytes.")
     shutdown_grace: int = Field(5, ge=0, description="Seconds that running replies get to finish on shutdown.")
+    engine_address: str = Field(
+        "", description="Engine that runs already, at host:port or unix:/path; empty starts one as a child process."
+    )
     access_log: bool = Field(False, description="Log a line per request (method, path and status; never a prompt).")
 
 

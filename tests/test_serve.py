@@ -3,6 +3,8 @@
 import json
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -68,6 +70,21 @@ def test_it_says_what_it_does_serves_and_ends_with_its_engine(tiny_model, start_
     assert "Traceback" not in printed
     assert "QZXJQ" not in printed  # prompts stay out of logs
     assert ("Stopped." in printed) == (stop is signal.SIGINT)
+
+
+def test_it_uses_an_engine_that_runs_already(tiny_model, start_server, tmp_path):
+    address = f"unix:{tmp_path / 'engine.sock'}"
+    command = [sys.executable, "-m", "serving.cli", "engine", "--model", str(tiny_model), "--listen", address, *SMALL]
+    with subprocess.Popen([*command, "--exit-with-parent"], stdin=subprocess.PIPE) as engine:
+        server = start_server("--model", str(tiny_model), "--engine-address", address)
+        with pytest.raises(LookupError):
+            server.engine_pid()  # it has no engine of its own
+        completion = {"model": "tiny-llama", "prompt": "QZXJQ", "max_tokens": 4, "ignore_eos": True}
+        answer = httpx.post(f"{server.url}/v1/completions", json=completion, timeout=60).json()
+        assert answer["usage"]["completion_tokens"] == 4
+        assert server.stop() == 0
+        assert engine.poll() is None  # somebody else keeps it
+        engine.stdin.close()
 
 
 @pytest.mark.parametrize(

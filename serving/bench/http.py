@@ -144,11 +144,8 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.reusable = False
-        self._end(
-            None
-            if exc is None and self._open_ended
-            else ConnectionResetError("the connection closed before the answer was whole")
-        )
+        whole = exc is None and self._open_ended
+        self._end(None if whole else ConnectionResetError("the connection closed before the answer was whole"))
 
     # What the parser calls.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from serving.bench.endpoint import ENDPOINTS, EndpointName
 from serving.bench.errors import BenchError
-from serving.bench.summary import Slo
+from serving.bench.slo import Slo
 from serving.bench.trace import Replay
 from serving.bench.workload import Lengths, Workload
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from serving.bench.measurement import Measurement
-from serving.bench.summary import QUANTILES, Slo
 from serving.bench.errors import BenchError
+from serving.bench.measurement import Measurement
+from serving.bench.slo import Slo
+from serving.bench.summary import QUANTILES
 
 SIZE = (11.0, 7.5)  # inches
 INTERVALS = 60  # of the timeline

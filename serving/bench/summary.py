@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from serving.bench.measurement import Measurement
+from serving.bench.slo import Slo
 
 QUANTILES = (50, 90, 99)
 
@@ -28,24 +29,6 @@ class Distribution:
             return None
         points = np.percentile(known, QUANTILES).tolist()
         return cls(known.size, float(known.mean()), dict(zip(QUANTILES, points, strict=True)), float(known.max()))
-
-
-@dataclass(frozen=True, slots=True)
-class Slo:
-    """What makes a request good: most seconds to its first token, and most mean seconds for each further one."""
-
-    ttft: float | None = None
-    itl: float | None = None
-
-    def __bool__(self) -> bool:
-        return self.ttft is not None or self.itl is not None
-
-    def met(self, request: Measurement) -> bool:
-        """It succeeded, and within both bounds where they are given."""
-        if not request.succeeded:
-            return False
-        ttft, itl = request.ttft, request.token_time
-        return (self.ttft is None or ttft <= self.ttft) and (self.itl is None or itl is None or itl <= self.itl)
 
 
 @dataclass(frozen=True, slots=True)

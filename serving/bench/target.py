@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from serving.bench.endpoint import Endpoint, Said
+from serving.bench.errors import BenchError
 from serving.bench.http import HttpClient
 from serving.bench.measurement import Answer, Measurement, error_message
 from serving.bench.text import WORDS, Calibration
-from serving.bench.errors import BenchError
 
 PATIENCE = 60  # seconds for an answer before the measurement begins
 

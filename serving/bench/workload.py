@@ -118,7 +118,7 @@ class Plan:
 
     @classmethod
     def of(cls, sessions: Iterable[Session], requests: int, context: int | None = None, overhead: int = 0) -> "Plan":
-        """The first `requests` turns, each session within `context` tokens where a turn costs `overhead` beside its own."""
+        """The first `requests` turns, each session within `context` tokens; a turn costs `overhead` beside its own."""
         whole = list(limited(sessions, requests))
         if not context:
             return cls(whole)

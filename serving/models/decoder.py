@@ -51,7 +51,7 @@ class Attention(nnx.Module):
     def __call__(
         self,
         x: Float[Array, "*N embed"],
-        rotation: tuple[jax.Array, jax.Array],
+        rotation: Rotation,
         attend: Attend,
         cache: Cache,
         layer: int,
@@ -95,7 +95,7 @@ class Layer(nnx.Module):
     def __call__(
         self,
         x: Float[Array, "*N embed"],
-        rotation: tuple[jax.Array, jax.Array],
+        rotation: Rotation,
         attend: Attend,
         cache: Cache,
         layer: int,
