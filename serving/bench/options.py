@@ -16,9 +16,9 @@ SYNTHETIC = ("input_tokens", "output_tokens", "turns", "think", "prefix_tokens",
 TRACED = ("time_scale", "length_scale")
 
 
-def _option(default, panel: str, metavar: str, description: str, **typer_option):
+def _option(default, panel: str, metavar: str, description: str, *, repr: bool = True, **typer_option):
     metadata = {"panel": panel, "metavar": metavar, "description": description, **typer_option}
-    return field(default=default, metadata=metadata)
+    return field(default=default, repr=repr, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,9 @@ class BenchOptions:
     url: str = _option("http://127.0.0.1:8000", WHOM, "URL", "Address of a server that speaks OpenAI's protocol.")
     model: str | None = _option(None, WHOM, "NAME", "Model to ask; by default the first that the server lists.")
     api: EndpointName = _option("chat", WHOM, "NAME", f"Endpoint to ask: {' or '.join(ENDPOINTS)}.")
-    api_key: str = _option("", WHOM, "KEY", "Sent as bearer token.", envvar="OPENAI_API_KEY", show_default=False)
+    api_key: str = _option(
+        "", WHOM, "KEY", "Sent as bearer token.", repr=False, envvar="OPENAI_API_KEY", show_default=False
+    )
     body: str = _option(
         '{"ignore_eos": true}', WHOM, "JSON", "Fields that every request carries; null takes one of ours out."
     )
@@ -74,15 +76,16 @@ class BenchOptions:
             if file and not file.parent.is_dir():
                 raise BenchError(f"{flag} {file}: there is no folder {file.parent}")
         self.fields()
+        self.workload()
 
     def workload(self) -> Workload | Replay:
         """What is asked, and in an open loop when."""
         if self.trace:
             return Replay(self.trace, _or(self.time_scale, 1.0), _or(self.length_scale, 1.0))
         return Workload(
-            input_tokens=Lengths.parse(self.input_tokens or "128"),
-            output_tokens=Lengths.parse(self.output_tokens or "64"),
-            turns=Lengths.parse(self.turns or "1"),
+            input_tokens=self._lengths("input_tokens", "128"),
+            output_tokens=self._lengths("output_tokens", "64"),
+            turns=self._lengths("turns", "1"),
             prefix_tokens=self.prefix_tokens or 0,
             prefixes=self.prefixes or 1,
             pause=self.think or 0.0,
@@ -112,6 +115,13 @@ class BenchOptions:
         values = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
         del values["api_key"]
         return values
+
+    def _lengths(self, name: str, default: str) -> Lengths:
+        text = getattr(self, name)
+        try:
+            return Lengths.parse(default if text is None else text)
+        except BenchError as error:
+            raise BenchError(f"{_flag(name)}: {error}") from None
 
     def _given(self, names: tuple[str, ...]) -> list[str]:
         return [name for name in names if getattr(self, name) is not None]

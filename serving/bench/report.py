@@ -17,7 +17,8 @@ SEVERAL = 1.1  # tokens an event from which a gap between events is no gap betwe
 
 def tables(summary: Summary, client_share: float) -> Group:
     """Totals, percentiles, and doubts. `client_share` is the part of one core that the client itself used."""
-    return Group(_totals(summary), Text(), _percentiles(summary), *_notes(summary, client_share))
+    percentiles = [Text(), _percentiles(summary)] if summary.latencies else []
+    return Group(_totals(summary), *percentiles, *_notes(summary, client_share))
 
 
 def as_json(summary: Summary, requests: list[Measurement], settings: dict[str, Any], client_share: float) -> dict:

@@ -19,7 +19,7 @@ from serving.bench.summary import Summary
 from serving.bench.target import Target
 from serving.bench.text import Calibration
 from serving.bench.trace import Replay
-from serving.bench.workload import Plan
+from serving.bench.workload import Plan, Session, limited
 
 
 def bench(options: BenchOptions, console: Console, notes: Console) -> bool:
@@ -29,8 +29,9 @@ def bench(options: BenchOptions, console: Console, notes: Console) -> bool:
     """
     if options.plot:
         check_plotting(options.plot)
+    sessions = list(limited(options.workload().sessions(options.seed), options.requests))
     measurements: list[Measurement] = []
-    outcome = asyncio.run(_drive(options, measurements, notes))
+    outcome = asyncio.run(_drive(options, sessions, measurements, notes))
     summary = Summary.of(measurements, outcome.seconds, options.slo())
     console.print(report.tables(summary, outcome.client_share))
     if options.output:
@@ -47,8 +48,9 @@ class _Outcome:
     client_share: float  # of one core
 
 
-async def _drive(options: BenchOptions, measurements: list[Measurement], notes: Console) -> _Outcome:
-    """Fills `measurements`, which outlive an interruption."""
+async def _drive(
+    options: BenchOptions, sessions: list[Session], measurements: list[Measurement], notes: Console
+) -> _Outcome:
     headers = {"authorization": f"Bearer {options.api_key}"} if options.api_key else {}
     http = HttpClient(options.url, headers)
     loop = asyncio.get_running_loop()
@@ -57,9 +59,7 @@ async def _drive(options: BenchOptions, measurements: list[Measurement], notes: 
             http, ENDPOINTS[options.api], options.model, fields=options.fields(), timeout=options.timeout
         )
         calibration = await target.calibrate()
-        plan = Plan.of(
-            options.workload().sessions(options.seed), options.requests, target.context, calibration.overhead
-        )
+        plan = Plan.of(sessions, target.context, calibration.overhead)
         notes.print(_announcement(options, target, calibration, plan), style="dim", highlight=False, soft_wrap=True)
         began, used = loop.time(), time.process_time()
         with RunProgress(notes, plan.requests, options.seconds) as progress:

@@ -117,9 +117,9 @@ class Plan:
     cut: int = 0
 
     @classmethod
-    def of(cls, sessions: Iterable[Session], requests: int, context: int | None = None, overhead: int = 0) -> "Plan":
-        """The first `requests` turns, each session within `context` tokens; a turn costs `overhead` beside its own."""
-        whole = list(limited(sessions, requests))
+    def of(cls, sessions: Iterable[Session], context: int | None = None, overhead: int = 0) -> "Plan":
+        """The sessions, each within `context` tokens where that is known; a turn costs `overhead` beside its own."""
+        whole = list(sessions)
         if not context:
             return cls(whole)
         kept = [fitted(session, int(context * CONTEXT_MARGIN), overhead) for session in whole]

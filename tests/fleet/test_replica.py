@@ -91,7 +91,7 @@ async def test_nobody_waits_for_an_engine_that_loads(echo_fleet, request_of):
         assert 1 <= refused.value.retry_after <= 10
         assert fleet.replica.description is None
         await fleet.until(ReplicaState.STARTING, "weights")
-        with pytest.raises(ReplicaUnavailable, match="starting"):
+        with pytest.raises(ReplicaUnavailable, match="loading"):
             fleet.replica.generate(request_of("a"))
 
 
@@ -101,7 +101,7 @@ async def test_requests_end_when_the_replica_goes_down(echo_fleet, request_of):
         await anext(running)
         unread = fleet.replica.generate(request_of("b"))
         fleet.replica.down("maintenance", restart_in=5.5)
-        with pytest.raises(ReplicaUnavailable, match="down"):
+        with pytest.raises(ReplicaUnavailable, match="restarting"):
             async for _ in running:
                 pass
         with pytest.raises(ReplicaUnavailable) as refused:
