@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import random
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +34,7 @@ class Interference:
 
     first_token: float
     worst_gap: float  # between two tokens of any of the others, while the prompt was computed
-    usual_gap: float  # their median before it
+    quiet_gap: float  # the worst of theirs before that
 
 
 class StreamingEngine(Protocol):
@@ -100,8 +99,8 @@ async def interference(engine: StreamingEngine, prompts: Prompts, repeats: int, 
     try:
         async with asyncio.timeout(patience):
             for _ in range(repeats):
-                before = [len(stream) for stream in others]
-                await _grown(others, before, SETTLED)
+                quiet = loop.time()
+                await _grown(others, [len(stream) for stream in others], SETTLED)
                 sent, arrivals = loop.time(), list[float]()
                 await engine.stream(prompts.next(LONG_PROMPT), 1, arrivals)
                 await _grown(others, [len(stream) for stream in others], SETTLED)
@@ -110,7 +109,7 @@ async def interference(engine: StreamingEngine, prompts: Prompts, repeats: int, 
                     Interference(
                         first_token=arrivals[0] - sent,
                         worst_gap=max(b - a for a, b in gaps if b > sent),
-                        usual_gap=statistics.median(b - a for a, b in gaps if b <= sent),
+                        quiet_gap=max(b - a for a, b in gaps if quiet < a and b <= sent),
                     )
                 )
     except TimeoutError:

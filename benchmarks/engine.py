@@ -21,11 +21,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
+from rich.progress import Progress
 from rich.table import Table
 
-from benchmarks import machine, models
+from benchmarks import display, machine, models
 from benchmarks.contender import (
     LONG_PROMPT,
     OTHERS,
@@ -46,6 +45,7 @@ OURS, LLAMA, TRANSFORMERS, FLOOR = "tradewind", "llama.cpp", "transformers", "fl
 CACHE = Path(tempfile.gettempdir()) / "tradewind-peers"
 BYTES = {"float32": 4, "bfloat16": 2}
 CONTEXT = 1024
+STEP_TOKENS = EngineOptions().step_tokens
 PAGE_SIZE = 16
 
 DECODE = "decode, {} streams, tokens/s"
@@ -53,19 +53,20 @@ PREFILL = f"prefill of {LONG_PROMPT}, tokens/s"
 ALONE = f"first token of {LONG_PROMPT}, alone, ms"
 BESIDE = f"first token of {LONG_PROMPT} beside {OTHERS} streams, ms"
 WORST_GAP = f"worst gap of the {OTHERS} meanwhile, ms"
-USUAL_GAP = f"usual gap of the {OTHERS}, ms"
+QUIET_GAP = f"worst gap of the {OTHERS} before, ms"
 COLD_START, WARM_START = "start, nothing compiled before, s", "start, s"
 MEMORY = "peak memory, MiB"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured. `patience` is the most seconds for one measurement."""
+    """How much is measured. `patience` is the most seconds for one measurement, `quiet` for a quiet machine before."""
 
     streams: tuple[int, ...]
     repeats: int
     reply: int
     patience: float
+    quiet: float
     step_tokens: int
 
     def options(self, dtype: str, cache: Path) -> EngineOptions:
@@ -116,8 +117,8 @@ class Comparison:
         self._plan = plan
         self._prompts = Prompts(model.vocabulary)
         self._progress = progress
-        self._turns = plan.repeats * (len(plan.streams) + 2)
-        self._task = progress.add_task("", total=self._turns + 3)
+        self._others_use: list[float] = []  # per cent of all cores
+        self._task = progress.add_task("", total=plan.repeats * (len(plan.streams) + 2) + 3)
 
     async def run(self, llama: LlamaCpp | None, transformers: Path | None) -> Results:
         """Everything, from cold starts to warm ones."""
@@ -138,11 +139,11 @@ class Comparison:
                 await self._agreement(ours, server, worker)
                 for _ in range(self._plan.repeats):
                     for streams in self._plan.streams:
-                        self._step(f"decode, {streams} streams")
+                        await self._turn(f"decode, {streams} streams")
                         await self._decode(streams, ours, llama, file, worker)
-                    self._step("prefill")
+                    await self._turn("prefill")
                     await self._prefill(ours, llama, file, worker)
-                    self._step("first tokens beside other streams")
+                    await self._turn("first tokens beside other streams")
                     for name, engine in ((OURS, ours), (LLAMA, server)):
                         if engine:
                             await self._first_tokens(name, engine)
@@ -151,6 +152,8 @@ class Comparison:
                         self.results.add(MEMORY, name, engine.peak_memory() / 2**20)
                     if engine and engine is not ours:
                         self.results.add(WARM_START, name, engine.start_seconds)
+                usual, worst = statistics.median(self._others_use), max(self._others_use)
+                self.results.notes.append(f"others used {usual:.0f}% of the cores before a turn, {worst:.0f}% at worst")
                 if ours.compiles_after_warmup:
                     self.results.notes.append(f"{ours.compiles_after_warmup} compiles after warm-up")
             self._step("start again")
@@ -162,6 +165,11 @@ class Comparison:
 
     def _step(self, doing: str) -> None:
         self._progress.update(self._task, description=f"{self._model.name}, {self._dtype}: {doing}", advance=1)
+
+    async def _turn(self, doing: str) -> None:
+        """A step that begins when the machine is quiet."""
+        self._step(doing)
+        self._others_use.append(100 * await machine.quiet(self._plan.quiet))
 
     async def _agreement(
         self, ours: TradewindEngine, server: LlamaServer | None, worker: TransformersEngine | None
@@ -220,7 +228,7 @@ class Comparison:
         for measure, values in (
             (BESIDE, [each.first_token for each in found]),
             (WORST_GAP, [each.worst_gap for each in found]),
-            (USUAL_GAP, [each.usual_gap for each in found]),
+            (QUIET_GAP, [each.quiet_gap for each in found]),
         ):
             self.results.add(measure, name, 1000 * statistics.median(values) if values else None)
 
@@ -244,7 +252,7 @@ def table(title: str, caption: str, results: Results, peers: Iterable[str]) -> T
     peers = list(peers)
     shown = Table(title=title, caption=caption)
     for heading in ("", OURS, *peers, *(f"ours / {peer}" for peer in peers), FLOOR, "ours / floor"):
-        shown.add_column(heading, justify="right" if heading else "left")
+        shown.add_column(heading, justify="right" if heading else "left", no_wrap=not heading)
     for measure in results.samples:
         values = [results.median(measure, engine) for engine in (OURS, *peers)]
         ratios = [results.ratio(measure, peer) for peer in peers]
@@ -269,6 +277,7 @@ Streams = Annotated[list[int], typer.Option(min=1, help="Streams at once.")]
 Repeats = Annotated[int, typer.Option(min=1, help="Turns of every engine at every measurement.")]
 Reply = Annotated[int, typer.Option(min=2, max=512, help="Tokens of a reply.")]
 Patience = Annotated[float, typer.Option(min=1, help="Most seconds for one measurement; slow engines generate less.")]
+Quiet = Annotated[float, typer.Option(min=0, help="Most seconds to wait for a quiet machine before each turn.")]
 StepTokens = Annotated[int, typer.Option(help="Prompt tokens that our engine takes in a step.")]
 Cache = Annotated[Path, typer.Option(help="Folder for peers' sources, programs and environments.")]
 Output = Annotated[Path | None, typer.Option(help="Write every sample as JSON.")]
@@ -282,18 +291,18 @@ def main(
     repeats: Repeats = 3,
     reply: Reply = 128,
     patience: Patience = 30,
-    step_tokens: StepTokens = EngineOptions().step_tokens,
+    quiet: Quiet = 20,
+    step_tokens: StepTokens = STEP_TOKENS,
     cache: Cache = CACHE,
     output: Output = None,
 ) -> None:
     """Print a table for each model and type."""
-    console = Console()
-    plan = Plan(tuple(sorted(set(streams))), repeats, reply, patience, step_tokens)
+    console = display.console()
+    plan = Plan(tuple(sorted(set(streams))), repeats, reply, patience, quiet, step_tokens)
     computer = machine.describe()
     caption = f"{machine.title(computer)}; medians of {repeats} turns"
     found: list[dict[str, Any]] = []
-    progress = Progress(*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), transient=True)
-    with progress, tempfile.TemporaryDirectory(prefix="tradewind-models-") as written:
+    with display.progress() as progress, tempfile.TemporaryDirectory(prefix="tradewind-models-") as written:
         llama = worker = None
         if peers:
             task = progress.add_task("fetch and build the peers (many minutes the first time)", total=None)

@@ -21,11 +21,11 @@ from typing import Annotated, Any
 
 import psutil
 import typer
-from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
+from rich.progress import Progress
 from rich.table import Table
 
-from benchmarks.machine import describe, quantile, title
+from benchmarks import display
+from benchmarks.machine import describe, quantile, quiet, title
 from serving.bench.http import HttpClient
 from serving.engine.request import GenerationRequest, SamplingParams
 from serving.fleet.launcher import LocalLauncher
@@ -34,10 +34,10 @@ from tests.server_process import ServerProcess
 
 ECHO_ENGINE = Path(__file__).parent.parent / "tests" / "fleet" / "echo_engine.py"
 ROWS = 256
-STEP = 0.01  # seconds of a step of the stand-in while many streams run
+STEP = 0.02  # seconds of a step of the stand-in while many streams run
 WORDS = 100  # of a prompt, about as many tokens
+QUIET = 60  # seconds to wait at most for others to leave the cores alone
 STREAMS = 16  # that run beside the requests whose first token is measured
-TARGETS = {"first token p50, ms": 2.0, "first token p99, ms": 10.0, "requests/s per core": 150.0}
 
 Advance = Callable[[], None]
 
@@ -183,6 +183,7 @@ async def capacity(stand: Stand, tokens: int, clients: int, seconds: float) -> d
         "cores used": used / elapsed,
         "cpu per request, ms": 1000 * used / done,
         "requests/s per core": done / used,
+        "tokens/s per core": done * tokens / used,
     }
 
 
@@ -193,6 +194,8 @@ async def measure(requests: int, tokens: list[int], clients: int, seconds: float
     def advance() -> None:
         progress.advance(task)
 
+    progress.update(task, description="wait for a quiet machine")
+    others_use = await quiet(QUIET)
     progress.update(task, description="first token, nothing else running")
     async with standing(0) as stand:
         alone = await first_tokens(stand, requests, advance)
@@ -213,7 +216,7 @@ async def measure(requests: int, tokens: list[int], clients: int, seconds: float
             progress.update(task, description=f"requests of {count} tokens, {clients} at once")
             capacities.append(await capacity(stand, count, clients, seconds))
             advance()
-    return {"alone": alone, "beside": beside, "token delays": delays, "capacity": capacities}
+    return {"others use": others_use, "alone": alone, "beside": beside, "token delays": delays, "capacity": capacities}
 
 
 async def _keep_chatting(stand: Stand) -> None:
@@ -223,12 +226,13 @@ async def _keep_chatting(stand: Stand) -> None:
 
 def latency_table(measured: dict[str, Any], machine: dict[str, Any]) -> Table:
     """Milliseconds by each way, and what the gateway adds."""
-    table = Table(title="What the gateway adds, ms", caption=title(machine))
+    others = f"others used {measured['others use']:.0%} of the cores before"
+    table = Table(title="What the gateway adds, ms", caption=f"{title(machine)}; {others}")
     for heading in ("", "direct p50", "p99", "gateway p50", "p99", "added p50", "added p99"):
         table.add_column(heading, justify="right" if heading else "left")
     for name, ways in (
         ("first token, alone", measured["alone"]),
-        (f"first token beside {STREAMS} streams, steps of {1000 * STEP:g}", measured["beside"]),
+        (f"first token beside {STREAMS} streams", measured["beside"]),
     ):
         p50, p99 = ([1000 * quantile(ways[way], share) for way in ("direct", "gateway")] for share in (0.5, 0.99))
         figures = (p50[0], p99[0], p50[1], p99[1], p50[1] - p50[0], p99[1] - p99[0])
@@ -257,13 +261,12 @@ def main(
 ) -> None:
     """Print what the gateway adds to a first token and to every token, and how many requests a core carries."""
     machine = describe()
-    console = Console()
-    progress = Progress(*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), transient=True)
-    with progress:
+    console = display.console()
+    with display.progress() as progress:
         measured = asyncio.run(measure(requests, tokens, clients, seconds, progress))
     console.print(latency_table(measured, machine), capacity_table(measured, machine))
     if output:
-        output.write_text(json.dumps({"machine": machine, **measured}, indent=1) + "\n")
+        output.write_text(json.dumps({"machine": machine, "step seconds": STEP, **measured}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What a figure was measured on, without which it says nothing."""
 
+import asyncio
 import datetime
 import os
 import platform
@@ -45,6 +46,22 @@ def peak_memory(process_id: int) -> int:
 def quantile(values: list[float], share: float) -> float:
     """The value that `share` of `values` do not exceed."""
     return float(np.quantile(values, share, method="higher"))
+
+
+async def quiet(patience: float, share: float = 0.1) -> float:
+    """Waits until others leave the cores alone, or for `patience` seconds; returns the share that they used at last.
+
+    Engines that spin at barriers (OpenMP's) lose ten times their speed to one busy neighbour, so a comparison on a busy
+    machine would flatter those that do not. To be called while everything measured is idle.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + patience
+    while True:
+        psutil.cpu_percent()
+        await asyncio.sleep(1)
+        used = psutil.cpu_percent() / 100
+        if used <= share or loop.time() >= until:
+            return used
 
 
 def read_bandwidth(megabytes: int = 768, repeats: int = 5) -> float:

@@ -4,7 +4,8 @@ python -m benchmarks.prefix [--trace mooncake.jsonl.gz] [--output results.json]
 
 A Mooncake trace (see `serving.bench.trace`) says which blocks of 512 tokens its prompts share. Every block becomes
 random tokens, fewer by `--length-scale`, and the prompts go to the engine as they arrived there, so many at a time. The
-infinite cache is computed: it keeps every page that was ever in a prompt, and has each request finish before the next.
+infinite cache is computed: it keeps every page that was ever in a prompt, and has each request finish before the next;
+beside it stands the ideal LRU cache of the engine's own room.
 Without a trace, only conversations are measured: the time to the first token of a second turn, which carries the first
 turn, its reply and a question more, over that of the first turn.
 """
@@ -15,7 +16,7 @@ import random
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Annotated
 
@@ -90,21 +91,27 @@ def token_prompts(sessions: Iterable[Session], vocabulary: int) -> Iterator[tupl
         yield prompt, turn.output_tokens
 
 
-def infinite_hits(prompts: Iterable[Sequence[int]], page_size: int) -> list[int]:
-    """Tokens of each prompt that a cache of whole pages would have which forgets nothing.
+def ideal_hits(prompts: Iterable[Sequence[int]], page_size: int, room: int | None = None) -> list[int]:
+    """Tokens of each prompt that an ideal cache of whole pages would have: each request is over before the next comes.
 
-    The last token is always computed, since what follows it is asked for.
+    `room` is in pages, of which the longest unused goes first, and of equally long unused ones the later in its prompt;
+    without it nothing is ever forgotten. The last token is always computed, since what follows it is asked for.
     """
-    known: dict[tuple[int, tuple[int, ...]], int] = {}  # a page after its parent, by the parent's number
+    numbers: dict[tuple[int, tuple[int, ...]], int] = {}  # of a page after the page with its parent's number
+    kept: dict[int, None] = {}  # by number, the longest unused first
     hits = []
     for prompt in prompts:
-        parent, hit = 0, 0
+        chain = [0]
         for begin in range(0, len(prompt) - page_size + 1, page_size):
-            page = (parent, tuple(prompt[begin : begin + page_size]))
-            if page in known and hit == begin and begin + page_size < len(prompt):
-                hit += page_size
-            parent = known.setdefault(page, len(known) + 1)
-        hits.append(hit)
+            page = chain[-1], tuple(prompt[begin : begin + page_size])
+            chain.append(numbers.setdefault(page, len(numbers) + 1))
+        usable = chain[1 : 1 + (len(prompt) - 1) // page_size]
+        hits.append(page_size * sum(1 for _ in takewhile(kept.__contains__, usable)))
+        for number in reversed(chain[1:]):
+            kept.pop(number, None)
+            kept[number] = None
+        while room is not None and len(kept) > room:
+            del kept[next(iter(kept))]
     return hits
 
 
@@ -155,14 +162,19 @@ async def measure(
         progress.update(task, description=f"the trace, {at_once} at a time")
         prompts = list(token_prompts(sessions, model.vocabulary))
         answered = await replay(engine, prompts, at_once, advance)
-        best = infinite_hits((prompt for prompt, _ in prompts), engine.page_size)
+        tokens = [prompt for prompt, _ in prompts]
+        infinite = ideal_hits(tokens, engine.page_size)
+        lru = ideal_hits(tokens, engine.page_size, engine.pages)
         pool = engine.pages * engine.page_size
         compiles = engine.compiles_after_warmup
     finally:
         await engine.stop()
     return {
         "turns": {n: [[asdict(turn) for turn in pair] for pair in pairs] for n, pairs in turns.items()},
-        "trace": [{**asdict(one), "infinite_cache": hit} for one, hit in zip(answered, best, strict=True)],
+        "trace": [
+            {**asdict(one), "infinite_cache": most, "lru_cache": same_room}
+            for one, most, same_room in zip(answered, infinite, lru, strict=True)
+        ],
         "pool_tokens": pool,
         "compiles_after_warmup": compiles,
     }
@@ -185,18 +197,15 @@ def turns_table(measured: dict, machine: dict) -> Table:
 def trace_table(measured: dict, machine: dict) -> Table:
     """Hits, ours and the best there can be, and what they do to the wait."""
     rows = measured["trace"]
-    prompt_tokens, hits, best = (
-        sum(row[name] for row in rows) for name in ("prompt_tokens", "cached_tokens", "infinite_cache")
-    )
+    room = f"{measured['pool_tokens']:,}"
+    asked = sum(row["prompt_tokens"] for row in rows)
+    found = [sum(row[name] for row in rows) for name in ("cached_tokens", "lru_cache", "infinite_cache")]
     table = Table(title=f"Prefix cache on {len(rows):,} requests of the trace", caption=title(machine))
-    table.add_column("")
-    table.add_column("this engine", justify="right")
-    table.add_column("infinite cache", justify="right")
-    table.add_row("prompt tokens", f"{prompt_tokens:,}", f"{prompt_tokens:,}")
-    table.add_row("room, tokens", f"{measured['pool_tokens']:,}", "all")
-    table.add_row("found", f"{hits:,}", f"{best:,}")
-    table.add_row("hit rate", f"{hits / prompt_tokens:.1%}", f"{best / prompt_tokens:.1%}")
-    table.add_row("of what can be found", f"{hits / best:.1%}" if best else "", "100.0%")
+    for heading in ("", "this engine", "ideal LRU", "infinite cache"):
+        table.add_column(heading, justify="right" if heading else "left")
+    table.add_row("room, tokens", room, room, "all")
+    table.add_row(f"found of {asked:,} prompt tokens", *(f"{hits:,}" for hits in found))
+    table.add_row("hit rate", *(f"{hits / asked:.1%}" for hits in found))
     for name, chosen in (
         (
             "first token, ms: less than half found",
@@ -205,7 +214,7 @@ def trace_table(measured: dict, machine: dict) -> Table:
         ("first token, ms: more", [row for row in rows if 2 * row["cached_tokens"] >= row["prompt_tokens"]]),
     ):
         if chosen:
-            table.add_row(name, f"{1000 * quantile([row['first_token'] for row in chosen], 0.5):.1f}", "")
+            table.add_row(name, f"{1000 * quantile([row['first_token'] for row in chosen], 0.5):.1f}")
     return table
 
 

@@ -24,10 +24,10 @@ Cache = tuple[_Cached, _Cached]
 class Sampling:
     """How replies are drawn; the names are those of generation_config.json. Temperature 0 takes the likeliest token."""
 
-    temperature: float = 0.6
+    temperature: float = 0.4
     top_p: float = 0.9
-    repetition_penalty: float = 1.1
-    max_new_tokens: int = 160
+    repetition_penalty: float = 1.05
+    max_new_tokens: int = 256
 
 
 def _cached_attention(positions: Int[Array, "rows queries"]) -> Attend:

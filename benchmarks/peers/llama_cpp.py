@@ -104,7 +104,7 @@ class LlamaServer:
         sizes = ["-np", str(SLOTS), "-c", str(SLOTS * SLOT_TOKENS), "-t", cores, "--host", "127.0.0.1"]
         command = [str(llama.programs / "llama-server"), "-m", str(file), *sizes, "--port", str(port)]
         began = time.monotonic()
-        process = subprocess.Popen(  # noqa: ASYNC220: it takes a millisecond
+        process = subprocess.Popen(  # noqa: ASYNC220
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         async with httpx.AsyncClient(trust_env=False) as client:

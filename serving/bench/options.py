@@ -52,7 +52,7 @@ class BenchOptions:
     think: float | None = _option(None, WHAT, "SECONDS", "Mean pause before a further turn. \\[default: 0]", min=0)
     prefix_tokens: int | None = _option(None, WHAT, "N", "Length of a shared system prompt. \\[default: 0]", min=0)
     prefixes: int | None = _option(None, WHAT, "N", "How many different ones there are. \\[default: 1]", min=1)
-    seed: int = _option(0, WHAT, "N", "The same seed asks the same at the same times.")
+    seed: int = _option(0, WHAT, "N", "The same asks the same again, which a prefix cache then remembers.")
 
     requests: int = _option(100, LIMITS, "N", "Ends after so many requests.", min=1)
     seconds: float = _option(60.0, LIMITS, "N", "Ends after so many seconds, and hangs up on the rest.", min=0.1)

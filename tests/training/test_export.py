@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from tokenizers import Tokenizer
 
 from serving.models import checkpoint
@@ -34,6 +35,7 @@ def folder(model, tokenizer: Tokenizer, tmp_path_factory):
     return path
 
 
+@nnx.jit
 def logits(decoder, tokens):
     places = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
     return decoder.logits(decoder(tokens, places, packed_attention(jnp.ones_like(tokens)), None)[0])
