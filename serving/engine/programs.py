@@ -27,7 +27,7 @@ def step_shapes(*, max_rows: int, max_blocks: int, max_pages: int, page_size: in
     """
     rows = doubling(min(2, max_rows), max_rows)
     mixed_rows = doubling(min(8, max_rows), max_rows, factor=8)
-    blocks = doubling(min(4, max_blocks), max_blocks, factor=8)
+    blocks = doubling(min(4, max_blocks), max_blocks, factor=4)
     pages = doubling(min(max(1, 256 // page_size), max_pages), max_pages, factor=4)
     shapes = [StepShape(row, 0, page) for row in rows for page in pages]
     shapes += [StepShape(row, block, page) for row in mixed_rows for block in blocks for page in pages]

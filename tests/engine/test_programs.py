@@ -18,7 +18,7 @@ def test_the_first_shapes_serve_anything():
 def test_shapes_double_up_to_the_limits():
     assert sorted({shape.rows for shape in SHAPES if not shape.blocks}) == [2, 4, 8, 12]
     assert sorted({shape.pages for shape in SHAPES}) == [16, 64, 100]
-    assert sorted({shape.blocks for shape in SHAPES}) == [0, 4, 32]
+    assert sorted({shape.blocks for shape in SHAPES}) == [0, 4, 16, 32]
     assert len(set(SHAPES)) == len(SHAPES)
 
 
@@ -40,7 +40,7 @@ def test_a_step_gets_the_smallest_program_that_is_compiled():
     assert programs.warm
     assert programs.choose(3, 0, 5)[0] == StepShape(4, 0, 16)
     assert programs.choose(3, 1, 5)[0] == StepShape(8, 4, 16)
-    assert programs.choose(0, 5, 17)[0] == StepShape(8, 32, 64)
+    assert programs.choose(0, 5, 17)[0] == StepShape(8, 16, 64)
     shape, program = programs.choose(12, 32, 100)
     assert program() == shape == StepShape(12, 32, 100)
 
