@@ -197,7 +197,9 @@ class Comparison:
         self.results.add(measure, FLOOR, streams * bandwidth / self._step_bytes(streams))
         self.results.add(measure, OURS, await decode_rate(ours, self._prompts, streams, plan.reply, plan.patience))
         if llama:
-            self.results.add(measure, LLAMA, await asyncio.to_thread(llama.decode_rate, file, streams, plan.reply))
+            most = 4 * plan.patience  # it cannot be told to stop early
+            rate = await asyncio.to_thread(llama.decode_rate, file, streams, plan.reply, most)
+            self.results.add(measure, LLAMA, rate)
         if worker:
             prompts = [self._prompts.next(PROMPT) for _ in range(streams)]
             took = await worker.generate(prompts, plan.reply, plan.patience)
@@ -217,7 +219,8 @@ class Comparison:
         self.results.add(PREFILL, FLOOR, rate / operations)
         self.results.add(PREFILL, OURS, LONG_PROMPT / await first_token(ours, self._prompts, LONG_PROMPT))
         if llama:
-            self.results.add(PREFILL, LLAMA, await asyncio.to_thread(llama.prefill_rate, file, LONG_PROMPT))
+            rate = await asyncio.to_thread(llama.prefill_rate, file, LONG_PROMPT, 4 * self._plan.patience)
+            self.results.add(PREFILL, LLAMA, rate)
         if worker:
             took = await worker.generate([self._prompts.next(LONG_PROMPT)], 1, self._plan.patience)
             self.results.add(PREFILL, TRANSFORMERS, LONG_PROMPT / took["first"])

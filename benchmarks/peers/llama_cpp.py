@@ -14,7 +14,7 @@ import httpx
 
 from benchmarks.contender import PROMPT, Model, Prompt
 from benchmarks.machine import peak_memory
-from benchmarks.peers.environment import python_with, run
+from benchmarks.peers.environment import BRIEF_SPIN, python_with, run
 from serving.bench.http import HttpClient
 
 PACKAGE = "llama-cpp-python==0.3.36"
@@ -58,21 +58,35 @@ class LlamaCpp:
             run(str(self.python), str(script), str(model.folder), str(file), KINDS[dtype])
         return file
 
-    def bench(self, file: Path, prompt: int, reply: int, streams: int) -> dict[str, float]:
-        """One line of llama-batched-bench: a bare loop without server or sampler, which flatters it."""
+    def bench(self, file: Path, prompt: int, reply: int, streams: int, patience: float) -> dict[str, float]:
+        """One line of llama-batched-bench: a bare loop without server or sampler, which flatters it.
+
+        Empty when it took longer than `patience` seconds.
+        """
         tokens = streams * (prompt + reply)
         sizes = ["-c", str(tokens), "-npp", str(prompt), "-ntg", str(reply), "-npl", str(streams)]
-        program = str(self.programs / "llama-batched-bench")
-        output = run(program, "-m", str(file), *sizes, "-t", str(os.cpu_count()), "--output-format", "jsonl")
-        return next(json.loads(line) for line in output.splitlines() if line.startswith("{"))
+        command = [str(self.programs / "llama-batched-bench"), "-m", str(file), *sizes, "-t", str(os.cpu_count())]
+        try:
+            done = subprocess.run(
+                [*command, "--output-format", "jsonl"],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                timeout=patience,
+                env=BRIEF_SPIN,
+                check=True,
+            )
+        except subprocess.TimeoutExpired:
+            return {}
+        return next(json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
 
-    def decode_rate(self, file: Path, streams: int, tokens: int) -> float:
+    def decode_rate(self, file: Path, streams: int, tokens: int, patience: float) -> float | None:
         """Tokens a second of `streams` streams."""
-        return self.bench(file, PROMPT, tokens, streams)["speed_tg"]
+        return self.bench(file, PROMPT, tokens, streams, patience).get("speed_tg")
 
-    def prefill_rate(self, file: Path, length: int) -> float:
+    def prefill_rate(self, file: Path, length: int, patience: float) -> float | None:
         """Prompt tokens a second of one prompt."""
-        return self.bench(file, length, 1, 1)["speed_pp"]
+        return self.bench(file, length, 1, 1, patience).get("speed_pp")
 
 
 def _sources(cache: Path) -> Path:
@@ -105,7 +119,7 @@ class LlamaServer:
         command = [str(llama.programs / "llama-server"), "-m", str(file), *sizes, "--port", str(port)]
         began = time.monotonic()
         process = subprocess.Popen(  # noqa: ASYNC220
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=BRIEF_SPIN
         )
         async with httpx.AsyncClient(trust_env=False) as client:
             while True:

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.contender import Model, Prompt
 from benchmarks.machine import peak_memory
-from benchmarks.peers.environment import python_with
+from benchmarks.peers.environment import BRIEF_SPIN, python_with
 
 PACKAGES = ("torch==2.13.0", "transformers")
 LINE_LIMIT = 2**24  # bytes of an answer
@@ -38,6 +38,7 @@ class TransformersEngine:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             limit=LINE_LIMIT,
+            env=BRIEF_SPIN,
         )
         engine = cls(process, 0.0)
         await asyncio.wait_for(engine._answer(), START_LIMIT)

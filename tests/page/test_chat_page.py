@@ -10,7 +10,7 @@ PHONE = {"width": 360, "height": 640}
 
 
 def test_reply_streams_into_the_page(chat, page, tmp_path):
-    chat.bound_replies(120, 120)
+    chat.bound_replies(800, 800)  # long enough for many frames of a browser that is short of processor time
     page.evaluate("""() => {
         window.lengths = [];
         const messages = document.getElementById("messages");
