@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from serving.api.wire.sampling import SamplingFields
-from serving.engine.request import EngineDescription, SamplingParams
+from serving.engine.request import MAX_HELD_STOPS, EngineDescription, SamplingParams
 from serving.orchestrator.failures import InvalidRequest
 from serving.orchestrator.prompt import check_token_ids
 from serving.orchestrator.reply_text import TextOptions
@@ -32,6 +32,12 @@ def sampling_params(
     check_token_ids(list(logit_bias), vocab_size, field="logit_bias")
     check_token_ids(stop_ids, vocab_size, field="stop_token_ids")
     check_token_ids(allowed, vocab_size, field="allowed_token_ids")
+    most_stops = MAX_HELD_STOPS - len(engine.eos_token_ids)
+    if min_tokens and len(set(stop_ids)) > most_stops:
+        raise InvalidRequest(
+            f"{len(set(stop_ids))} stop tokens were given; together with min_tokens at most {most_stops} are accepted",
+            "stop_token_ids",
+        )
     temperature = _first(body.temperature, defaults.temperature)
     return SamplingParams(
         max_tokens=max_tokens,

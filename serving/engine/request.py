@@ -5,6 +5,9 @@ from enum import StrEnum
 
 MAX_TOP_LOGPROBS = 20
 
+MAX_HELD_STOPS = 16
+"""Stop tokens, the model's own included, that `min_tokens` can hold back."""
+
 
 class FinishReason(StrEnum):
     """Why a generation ended."""

@@ -16,7 +16,6 @@ from serving.engine.sampler import MASKED, PROMPT_SEEN
 from serving.engine.scheduler import DecodeRow, PrefillChunk, Sampled, StepPlan, StepResult
 from serving.engine.sequence import Sequence
 from serving.engine.step import (
-    MAX_STOP_IDS,
     DeviceState,
     StepInputs,
     StepOutputs,
@@ -224,7 +223,7 @@ def _fill_sampling(inputs: StepInputs, index: int, sequence: Sequence) -> None:
     columns.wants_logprobs[index] = sampling.logprobs is not None
     if sampling.min_tokens:
         columns.stop_from[index] = sequence.prompt_length + sampling.min_tokens
-        stops = sorted(sequence.stop_ids)[:MAX_STOP_IDS]
+        stops = sorted(sequence.stop_ids)
         columns.stop_ids[index, : len(stops)] = stops
 
 

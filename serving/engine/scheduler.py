@@ -14,7 +14,7 @@ from collections.abc import Sequence as Values
 from dataclasses import dataclass
 
 from serving.engine.pages import PagePool, root_digest
-from serving.engine.request import Delta, FinishReason, GenerationRequest, Timings, TokenLogprobs
+from serving.engine.request import MAX_HELD_STOPS, Delta, FinishReason, GenerationRequest, Timings, TokenLogprobs
 from serving.engine.sequence import Sequence
 
 
@@ -143,16 +143,17 @@ class Scheduler:
 
     def submit(self, request: GenerationRequest) -> Delta | None:
         """Queues a request. Returns an error delta instead when it can never be served."""
-        problem = self._refusal(request)
+        sampling = request.sampling
+        stop_ids = frozenset(sampling.stop_token_ids) | (frozenset() if sampling.ignore_eos else self._eos_ids)
+        problem = self._refusal(request, stop_ids)
         if problem:
             return Delta(request.id, finish_reason=FinishReason.ERROR, error=problem)
-        sampling = request.sampling
         sequence = Sequence(
             request=request,
             order=self._arrivals,
             arrived=self._clock(),
             limit=min(len(request.prompt) + sampling.max_tokens, self._max_context),
-            stop_ids=frozenset(sampling.stop_token_ids) | (frozenset() if sampling.ignore_eos else self._eos_ids),
+            stop_ids=stop_ids,
         )
         self._arrivals += 1
         self._by_id[request.id] = sequence
@@ -195,7 +196,7 @@ class Scheduler:
                 deltas.append(self._extend(item.sequence, sampled))
         return deltas
 
-    def _refusal(self, request: GenerationRequest) -> str:
+    def _refusal(self, request: GenerationRequest, stop_ids: frozenset[int]) -> str:
         """Why a request can never be served, or nothing."""
         if request.id in self._by_id:
             return f"request id {request.id!r} is in use"
@@ -203,6 +204,8 @@ class Scheduler:
             return "the prompt holds no token; at least one is needed"
         if request.sampling.max_tokens < 1:
             return f"max_tokens is {request.sampling.max_tokens}; at least 1 is needed"
+        if request.sampling.min_tokens and len(stop_ids) > MAX_HELD_STOPS:
+            return f"min_tokens can hold back {MAX_HELD_STOPS} stop tokens; there are {len(stop_ids)}"
         if len(request.prompt) >= self._max_context:
             return f"the prompt has {len(request.prompt)} tokens; with the reply, at most {self._max_context} fit"
         return ""

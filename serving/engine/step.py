@@ -18,12 +18,9 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int
 
 from serving.engine.attention import PagedKV, PageView, ReferenceAttention
-from serving.engine.request import MAX_TOP_LOGPROBS
+from serving.engine.request import MAX_HELD_STOPS, MAX_TOP_LOGPROBS
 from serving.engine.sampler import Drawn, SamplingRows, draw, top_logprobs
 from serving.models.config import DecoderConfig
-
-MAX_STOP_IDS = 16
-"""Stop tokens of one request, the model's own included, that `min_tokens` can hold back on the device."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -125,7 +122,7 @@ def input_layout(shape: StepShape, page_size: int) -> StepInputs:
             uses_counts=integers(drawing),
             uses_bias=integers(drawing),
             stop_from=integers(drawing),
-            stop_ids=integers(drawing, MAX_STOP_IDS),
+            stop_ids=integers(drawing, MAX_HELD_STOPS),
             wants_logprobs=integers(drawing),
         ),
     )

@@ -93,3 +93,13 @@ async def test_no_seed_draws_one_for_each_request(bench):
     for _ in range(3):
         await b.chat()
     assert len({request.sampling.seed for request in b.replica.requests}) == 3
+
+
+async def test_min_tokens_holds_back_only_so_many_stop_tokens(bench):
+    b = bench()
+    many = list(range(4, 20))
+    assert (await sampling_of(b, stop_token_ids=many)).stop_token_ids == tuple(many)
+    response = await b.chat(max_tokens=8, min_tokens=2, stop_token_ids=many)
+    error = response.json()["error"]
+    assert (response.status_code, error["param"]) == (400, "stop_token_ids")
+    assert "16 stop tokens were given" in error["message"]

@@ -305,6 +305,7 @@ def test_several_steps_a_dispatch_only_while_nobody_waits():
         ([], {"max_tokens": 1}, "no token"),
         ([1], {"max_tokens": 0}, "max_tokens is 0"),
         (range(32), {"max_tokens": 1}, "32 tokens; with the reply, at most 32"),
+        ([1], {"max_tokens": 1, "min_tokens": 1, "stop_token_ids": tuple(range(20))}, "16 stop tokens; there are 20"),
     ],
 )
 def test_what_can_never_be_served_is_refused_with_the_numbers(prompt, sampling, said):
