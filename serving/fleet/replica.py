@@ -168,7 +168,6 @@ class Replica:
         if self.state is not ReplicaState.READY:
             raise self.unavailable()
 
-
     def _change(self, state: ReplicaState, progress: StartupProgress) -> None:
         self.state, self.progress = state, progress
         self._on_change(self)
