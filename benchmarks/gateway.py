@@ -36,7 +36,7 @@ ECHO_ENGINE = Path(__file__).parent.parent / "tests" / "fleet" / "echo_engine.py
 ROWS = 256
 STEP = 0.02  # seconds of a step of the stand-in while many streams run
 WORDS = 100  # of a prompt, about as many tokens
-QUIET = 60  # seconds to wait at most for others to leave the cores alone
+QUIET = 30  # seconds to wait at most for others to leave the cores alone
 STREAMS = 16  # that run beside the requests whose first token is measured
 
 Advance = Callable[[], None]

@@ -51,7 +51,7 @@ def quantile(values: list[float], share: float) -> float:
 async def quiet(patience: float, share: float = 0.1) -> float:
     """Waits until others leave the cores alone, or for `patience` seconds; returns the share that they used at last.
 
-    Engines that spin at barriers (OpenMP's) lose ten times their speed to one busy neighbour, so a comparison on a busy
+    Engines that spin at barriers (OpenMP's) lose most of their speed to one busy neighbour, so a comparison on a busy
     machine would flatter those that do not. To be called while everything measured is idle.
     """
     loop = asyncio.get_running_loop()

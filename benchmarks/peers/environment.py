@@ -9,8 +9,7 @@ LIMIT = 3600  # seconds for one command of a set-up
 
 BRIEF_SPIN = {**os.environ, "GOMP_SPINCOUNT": "2000"}
 """The environment of peers that compute with OpenMP's threads, which by default wait for each other in a loop of
-milliseconds. Beside any other process that takes their core away these lose ten to thirty times their speed; with a
-tenth of a millisecond they do not, and alone they are as fast."""
+milliseconds: beside a process that takes their core away they then all but stand still."""
 
 
 def python_with(folder: Path, *packages: str) -> Path:
