@@ -22,10 +22,10 @@ def doubling(first: int, last: int, factor: int = 2) -> list[int]:
 def step_shapes(*, max_rows: int, max_blocks: int, max_pages: int, page_size: int) -> list[StepShape]:
     """Every shape that is compiled, those that can serve any request first.
 
-    Decode programs come in rows of 2, 4, 8 and so on (one row is no faster than two), mixed ones in coarser steps,
-    because a prompt's tokens outweigh the padding of rows. Contexts grow by factors of four from 256 tokens.
+    Decode programs come in rows of 1, 2, 4 and so on, mixed ones in coarser steps, because a prompt's tokens outweigh
+    the padding of rows. Contexts grow by factors of four from 256 tokens.
     """
-    rows = doubling(min(2, max_rows), max_rows)
+    rows = doubling(1, max_rows)
     mixed_rows = doubling(min(8, max_rows), max_rows, factor=8)
     blocks = doubling(min(4, max_blocks), max_blocks, factor=4)
     pages = doubling(min(max(1, 256 // page_size), max_pages), max_pages, factor=4)

@@ -136,8 +136,7 @@ def _draw_seeded(
 def _gumbel(seed: UInt32[Array, "rows 2"], positions: Int[Array, " rows"], vocab: int) -> Float[Array, "rows vocab"]:
     """Gumbel noise from a hash of seed, position and token: the same on every platform and version of JAX.
 
-    `jax.random` promises neither, takes three times as long over a large vocabulary on a CPU, and half a second to
-    compile in each step program.
+    `jax.random` promises neither, and takes twice as long over a large vocabulary on a CPU, to run and to compile.
     """
     row_key = _mix(_mix(_mix(seed[:, 0]) ^ seed[:, 1]) ^ positions.astype(jnp.uint32))
     bits = _mix(_mix(row_key)[:, None] ^ _mix(row_key[:, None] + jnp.arange(vocab, dtype=jnp.uint32)))
