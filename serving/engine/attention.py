@@ -1,19 +1,29 @@
 """Attention over pages: where keys and values are kept, and how queries read them.
 
 A step's flat token axis holds `rows` decode tokens, one a sequence, then `blocks` of one page of prompt tokens each.
-A decode row is a block of one token: both see keys through a row of the page table and a mask of positions.
+Both read the pages of their row of the page table span by span, as far as the longest context of the step reaches, so
+one program serves every length and none pays for the longest possible one (online softmax, arXiv 1805.02867).
 """
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.typing import DTypeLike
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from serving.models.config import DecoderConfig
 
+SPAN_TOKENS = 128
+"""Context read at a time: short, for what lies beyond a sequence's end is wasted; not so short that loops dominate."""
+
 MASKED = -1e30
+
+
+def span_pages(page_size: int) -> int:
+    """Pages of one span."""
+    return max(1, SPAN_TOKENS // page_size)
 
 
 class PagedKV(NamedTuple):
@@ -40,19 +50,19 @@ class PagedKV(NamedTuple):
 class PageView(NamedTuple):
     """Where a step's tokens are written and what their queries see.
 
-    Tables hold page numbers, padded with the scratch page. `row_page` and `block_page` are the pages written to.
+    The table holds each row's page numbers, padded with the scratch page to whole spans.
     """
 
+    table: Int[Array, "rows+1 pages"]  # a last line of scratch, for blocks without work
     row_positions: Int[Array, " rows"]
-    row_page: Int[Array, " rows"]
-    row_table: Int[Array, "rows pages"]
+    row_pages: Int[Array, " rows"]  # the page that a row's token is written to
+    block_rows: Int[Array, " blocks"]  # the row whose prompt a block belongs to
     block_starts: Int[Array, " blocks"]  # position of each block's first token, the first of its page
-    block_page: Int[Array, " blocks"]
-    block_table: Int[Array, "blocks pages"]
+    block_pages: Int[Array, " blocks"]  # the page that a block is
 
 
 class ReferenceAttention:
-    """Scatter-write, page gather, grouped einsum without repeating keys and values: runs everywhere."""
+    """Scatter-write, page gather, plain products: runs everywhere."""
 
     def __init__(self, view: PageView, pages: int):
         self._view = view
@@ -71,38 +81,86 @@ class ReferenceAttention:
         view, base = self._view, layer * self._stride
         rows, blocks = len(view.row_positions), len(view.block_starts)
         page_size = cache.keys.shape[1]
-        scaled = q * jnp.asarray(q.shape[-1] ** -0.5, q.dtype)
 
         def write(stored: jax.Array, new: jax.Array) -> jax.Array:
-            stored = stored.at[base + view.row_page, view.row_positions % page_size].set(new[:rows])
+            stored = stored.at[base + view.row_pages, view.row_positions % page_size].set(new[:rows])
             if blocks:
-                stored = stored.at[base + view.block_page].set(new[rows:].reshape(blocks, page_size, *new.shape[1:]))
+                stored = stored.at[base + view.block_pages].set(new[rows:].reshape(blocks, page_size, *new.shape[1:]))
             return stored
 
         cache = PagedKV(write(cache.keys, k), write(cache.values, v))
-        out = _attend_pages(scaled[:rows, None], view.row_positions[:, None], base + view.row_table, cache)[:, 0]
+        scaled = q * jnp.asarray(q.shape[-1] ** -0.5, q.dtype)
+        table = base + view.table
+        out = _attend_rows(scaled[:rows], view.row_positions, table[:rows], cache)
         if blocks:
-            positions = view.block_starts[:, None] + jnp.arange(page_size)
             queries = scaled[rows:].reshape(blocks, page_size, *q.shape[1:])
-            mixed = _attend_pages(queries, positions, base + view.block_table, cache)
+            mixed = _attend_blocks(queries, view.block_starts, table[view.block_rows], cache)
             out = jnp.concatenate([out, mixed.reshape(-1, *q.shape[1:])])
         return out, cache
 
 
-def _attend_pages(
-    q: Float[Array, "rows queries heads head_dim"],
-    positions: Int[Array, "rows queries"],
+def _attend_rows(
+    q: Float[Array, "rows heads head_dim"],
+    positions: Int[Array, " rows"],
     table: Int[Array, "rows pages"],
     cache: PagedKV,
-) -> Float[Array, "rows queries heads head_dim"]:
-    """Each row's queries over the keys of its pages, at and before each query's position."""
-    rows, queries, heads, head_dim = q.shape
+) -> Float[Array, "rows heads head_dim"]:
+    """One query a row. All heads go into one product with the keys as they lie, each query in its own kv head's columns
+    and zeros elsewhere: on a CPU a third faster than a small product for every kv head, for which keys are copied."""
+    rows, heads, head_dim = q.shape
     kv_heads = cache.keys.shape[2]
-    keys = cache.keys[table].reshape(rows, -1, kv_heads, head_dim)
-    values = cache.values[table].reshape(rows, -1, kv_heads, head_dim)
-    grouped = q.reshape(rows, queries, kv_heads, heads // kv_heads, head_dim)
-    scores = jnp.einsum("rqhgd,rkhd->rhgqk", grouped, keys, preferred_element_type=jnp.float32)
-    visible: Bool[Array, "rows queries keys"] = jnp.arange(keys.shape[1]) <= positions[:, :, None]
-    scores = jnp.where(visible[:, None, None], scores, MASKED)
-    weights = jax.nn.softmax(scores, axis=-1).astype(values.dtype)
-    return jnp.einsum("rhgqk,rkhd->rqhgd", weights, values).reshape(q.shape)
+    own = jnp.eye(kv_heads, dtype=q.dtype)[:, None, :, None]
+    spread = q.reshape(rows, kv_heads, heads // kv_heads, 1, head_dim) * own
+    queries = spread.reshape(rows, 1, heads, kv_heads * head_dim)
+    out = _attend_pages(queries, jnp.broadcast_to(positions[:, None], (rows, heads)), table, cache)
+    return jnp.sum(out.reshape(spread.shape) * own, axis=3).reshape(q.shape)
+
+
+def _attend_blocks(
+    q: Float[Array, "blocks page heads head_dim"],
+    starts: Int[Array, " blocks"],
+    table: Int[Array, "blocks pages"],
+    cache: PagedKV,
+) -> Float[Array, "blocks page heads head_dim"]:
+    """A page of queries a block."""
+    blocks, page_size, heads, head_dim = q.shape
+    kv_heads = cache.keys.shape[2]
+    group = heads // kv_heads
+    grouped = q.reshape(blocks, page_size, kv_heads, group, head_dim).transpose(0, 2, 1, 3, 4)
+    positions = jnp.repeat(starts[:, None] + jnp.arange(page_size), group, axis=1)
+    out = _attend_pages(grouped.reshape(blocks, kv_heads, page_size * group, head_dim), positions, table, cache)
+    return out.reshape(grouped.shape).transpose(0, 2, 1, 3, 4).reshape(q.shape)
+
+
+def _attend_pages(
+    q: Float[Array, "units kv_heads queries head_dim"],
+    positions: Int[Array, "units queries"],
+    table: Int[Array, "units pages"],
+    cache: PagedKV,
+) -> Float[Array, "units kv_heads queries head_dim"]:
+    """Each unit's queries over the keys of its pages, at and before each query's position.
+
+    The queries' own kv_heads x head_dim say how the cache's channels are read: as its kv heads, or all as one.
+    """
+    units, kv_heads, queries, head_dim = q.shape
+    pages = span_pages(cache.keys.shape[1])
+    span = pages * cache.keys.shape[1]
+
+    def add_span(index: Int[Array, ""], carry: tuple[jax.Array, jax.Array, jax.Array]):
+        highest, total, mixed = carry
+        numbers = lax.dynamic_slice(table, (0, index * pages), (units, pages))
+        keys, values = (stored[numbers].reshape(units, span, kv_heads, head_dim) for stored in cache)
+        scores = jnp.einsum("ukhd,uhqd->uhkq", keys, q, preferred_element_type=jnp.float32)
+        visible = (index * span + jnp.arange(span))[:, None] <= positions[:, None, :]
+        scores = jnp.where(visible[:, None], scores, MASKED)
+        new_highest = jnp.maximum(highest, jnp.max(scores, axis=2, keepdims=True))
+        weights, fade = jnp.exp(scores - new_highest), jnp.exp(highest - new_highest)
+        total = total * fade + jnp.sum(weights, axis=2, keepdims=True)
+        added = jnp.einsum("uhkq,ukhd->uhqd", weights.astype(values.dtype), values, preferred_element_type=jnp.float32)
+        return new_highest, total, mixed * fade.swapaxes(2, 3) + added
+
+    nothing = jnp.full((units, kv_heads, 1, queries), MASKED)
+    start = (nothing, jnp.zeros_like(nothing), jnp.zeros(q.shape, jnp.float32))
+    spans = jnp.max(positions) // span + 1
+    _, total, mixed = lax.fori_loop(0, spans, add_span, start)
+    return (mixed / total.swapaxes(2, 3)).astype(q.dtype)

@@ -19,19 +19,18 @@ def doubling(first: int, last: int, factor: int = 2) -> list[int]:
     return [*sizes, last]
 
 
-def step_shapes(*, max_rows: int, max_blocks: int, max_pages: int, page_size: int) -> list[StepShape]:
+def step_shapes(*, max_rows: int, max_blocks: int) -> list[StepShape]:
     """Every shape that is compiled, those that can serve any request first.
 
-    Decode programs come in rows of 1, 2, 4 and so on, mixed ones in coarser steps, because a prompt's tokens outweigh
-    the padding of rows. Contexts grow by factors of four from 256 tokens.
+    Decode programs come in rows of 1, 2, 4 and so on, mixed ones in steps of four, because a prompt's tokens outweigh
+    the padding of rows.
     """
-    rows = doubling(1, max_rows)
-    mixed_rows = doubling(min(8, max_rows), max_rows, factor=8)
-    blocks = doubling(min(4, max_blocks), max_blocks, factor=4)
-    pages = doubling(min(max(1, 256 // page_size), max_pages), max_pages, factor=4)
-    shapes = [StepShape(row, 0, page) for row in rows for page in pages]
-    shapes += [StepShape(row, block, page) for row in mixed_rows for block in blocks for page in pages]
-    essential = [StepShape(max_rows, max_blocks, max_pages), StepShape(max_rows, 0, max_pages)]
+    shapes = [StepShape(row, 0) for row in doubling(1, max_rows)]
+    mixed_rows = doubling(1, max_rows, factor=4)
+    shapes += [
+        StepShape(row, block) for row in mixed_rows for block in doubling(min(2, max_blocks), max_blocks, factor=4)
+    ]
+    essential = [StepShape(max_rows, max_blocks), StepShape(max_rows, 0)]
     return list(dict.fromkeys(essential + shapes))
 
 
@@ -96,15 +95,13 @@ class StepPrograms:
         for future in self._futures:
             future.cancel()
 
-    def choose(self, rows: int, blocks: int, pages: int) -> tuple[StepShape, Callable[..., Any]]:
-        """The compiled program of least work that fits so many rows, blocks and pages."""
+    def choose(self, rows: int, blocks: int) -> tuple[StepShape, Callable[..., Any]]:
+        """The compiled program of least work that fits so many rows and blocks."""
         with self._lock:
             fitting = [
                 shape
                 for shape in self._programs
-                if shape.rows >= rows
-                and shape.pages >= pages
-                and (shape.blocks >= blocks if blocks else shape.blocks == 0)
+                if shape.rows >= rows and (shape.blocks >= blocks if blocks else shape.blocks == 0)
             ]
-            best = min(fitting, key=lambda shape: (shape.blocks, shape.rows, shape.pages))
+            best = min(fitting, key=lambda shape: (shape.blocks, shape.rows))
             return best, self._programs[best]

@@ -1,7 +1,7 @@
 """From plans to the device and back: fills a step's inputs, dispatches it, reads what it drew."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from flax import nnx
 
+from serving.engine.attention import span_pages
 from serving.engine.options import EngineOptions
 from serving.engine.programs import StepPrograms, step_shapes
 from serving.engine.request import TokenLogprobs
@@ -17,6 +18,7 @@ from serving.engine.scheduler import DecodeRow, PrefillChunk, Sampled, StepPlan,
 from serving.engine.sequence import Sequence
 from serving.engine.step import (
     DeviceState,
+    Paging,
     StepInputs,
     StepOutputs,
     StepProgram,
@@ -29,15 +31,12 @@ from serving.models.decoder import Decoder
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """One page of a prompt chunk: tokens [start, end) of the sequence."""
+    """One page of a prompt chunk: tokens [start, end) of the sequence in a row of the step."""
 
     chunk: PrefillChunk
+    row: int
     start: int
     end: int
-
-    @property
-    def draws(self) -> bool:
-        return self.chunk.samples and self.end == self.chunk.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +45,22 @@ class Dispatched:
 
     plan: StepPlan
     blocks: tuple[_Block, ...]
-    shape: StepShape
     outputs: StepOutputs
 
     def read(self) -> StepResult:
         """What the step drew; blocks until the device is done."""
         tokens = np.asarray(self.outputs.drawn.tokens)
-        sampled = []
-        for index, row in enumerate(self.plan.rows):
-            sampled.append(self._sampled(row, tokens, index, row.steps))
-        for index, block in enumerate(self.blocks):
-            if block.draws:
-                sampled.append(self._sampled(block.chunk, tokens, self.shape.rows + index, 1))
+        sampled = [self._sampled(item, tokens, row) for row, item in enumerate(_rows(self.plan)) if _draws(item)]
         return StepResult(sampled, [self._prompt_logprobs(chunk) for chunk in self.plan.chunks])
 
-    def _sampled(self, item: DecodeRow | PrefillChunk, tokens: np.ndarray, column: int, steps: int) -> Sampled:
-        drawn = tokens[:steps, column].tolist()
+    def _sampled(self, item: DecodeRow | PrefillChunk, tokens: np.ndarray, row: int) -> Sampled:
+        steps = item.steps if isinstance(item, DecodeRow) else 1
+        drawn = tokens[:steps, row].tolist()
         wanted = item.sequence.request.sampling.logprobs
         if wanted is None:
             return Sampled(drawn)
         logprobs, top_tokens, top_logprobs = (
-            np.asarray(part)[:steps, column]
+            np.asarray(part)[:steps, row]
             for part in (self.outputs.drawn.logprob, self.outputs.drawn.top_tokens, self.outputs.drawn.top_logprobs)
         )
         return Sampled(drawn, _token_logprobs(drawn, logprobs, top_tokens, top_logprobs, wanted))
@@ -105,14 +99,15 @@ class Runner:
 
     def __init__(self, decoder: Decoder, options: EngineOptions, *, pages: int, max_context: int):
         self._rows = options.max_rows
-        self._page_size = options.page_size
-        self._pages = pages
         self._vocab = decoder.config.vocab_size
+        span = span_pages(options.page_size)
+        longest = -(-max_context // options.page_size)
+        self._paging = Paging(pages, options.page_size, sequence_pages=-(-longest // span) * span)
         graph, weights = nnx.split(decoder)
         leaves, treedef = jax.tree.flatten(weights)
         self._weights = tuple(leaves)
         self._state = DeviceState.zeros(decoder.config, options.max_rows, pages, options.page_size, leaves[0].dtype)
-        self._program = StepProgram(graph, treedef, pages, options.page_size, options.decode_steps)
+        self._program = StepProgram(graph, treedef, self._paging, options.decode_steps)
         self._bind = (
             jax.jit(bind_slot, donate_argnums=0)
             .lower(self._state.slots, np.int32(0), np.zeros(self._vocab, np.int32), np.zeros(self._vocab, np.float32))
@@ -120,16 +115,11 @@ class Runner:
         )
         max_blocks = max(1, min(options.step_tokens, max_context) // options.page_size)
         self.step_tokens = max_blocks * options.page_size
-        shapes = step_shapes(
-            max_rows=options.max_rows,
-            max_blocks=max_blocks,
-            max_pages=-(-max_context // options.page_size),
-            page_size=options.page_size,
-        )
+        shapes = step_shapes(max_rows=options.max_rows, max_blocks=max_blocks)
         self.programs = StepPrograms(shapes, self._compile, options.compile_threads)
 
     def _compile(self, shape: StepShape) -> Callable[..., Any]:
-        packed, _ = packed_views(shape, self._page_size)
+        packed, _ = packed_views(shape, self._paging)
         step = functools.partial(self._program, shape=shape)
         abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), (self._weights, self._state))
         return jax.jit(step, donate_argnums=1).lower(*abstract, packed).compile()
@@ -137,22 +127,20 @@ class Runner:
     def dispatch(self, plan: StepPlan) -> Dispatched:
         """Hands a plan to the device and returns at once."""
         blocks = tuple(self._blocks(plan))
-        longest = max(
-            [row.position + row.steps for row in plan.rows] + [block.end for block in blocks],
-        )
-        shape, program = self.programs.choose(len(plan.rows), len(blocks), -(-longest // self._page_size))
+        shape, program = self.programs.choose(len(plan.rows) + len(plan.chunks), len(blocks))
         for item in plan.sampling:
-            self._bind_when_new(plan, item)
+            self._bind_when_new(item)
         packed = self._fill(shape, plan, blocks)
         self._state, outputs = program(self._weights, self._state, packed)
-        return Dispatched(plan, blocks, shape, outputs)
+        return Dispatched(plan, blocks, outputs)
 
-    def _blocks(self, plan: StepPlan):
-        for chunk in plan.chunks:
-            for start in range(chunk.start, chunk.end, self._page_size):
-                yield _Block(chunk, start, min(start + self._page_size, chunk.end))
+    def _blocks(self, plan: StepPlan) -> Iterator[_Block]:
+        size = self._paging.page_size
+        for row, chunk in enumerate(plan.chunks, start=len(plan.rows)):
+            for start in range(chunk.start, chunk.end, size):
+                yield _Block(chunk, row, start, min(start + size, chunk.end))
 
-    def _bind_when_new(self, plan: StepPlan, item: DecodeRow | PrefillChunk) -> None:
+    def _bind_when_new(self, item: DecodeRow | PrefillChunk) -> None:
         """Uploads what penalties and bias start from, with the chunk that draws a sequence's first token."""
         sequence = item.sequence
         if isinstance(item, DecodeRow) or not (_uses_counts(sequence) or _uses_bias(sequence)):
@@ -177,35 +165,47 @@ class Runner:
 
     def _fill(self, shape: StepShape, plan: StepPlan, blocks: tuple[_Block, ...]) -> np.ndarray:
         """The packed inputs of a step."""
-        packed, inputs = packed_views(shape, self._page_size)
-        scratch_slot, scratch_page = self._rows, self._pages
+        packed, inputs = packed_views(shape, self._paging)
+        size = self._paging.page_size
         inputs.steps[...] = plan.steps
-        inputs.row_slots[:] = inputs.block_slots[:] = scratch_slot
-        inputs.row_table[:] = inputs.block_table[:] = scratch_page
+        inputs.row_slots[:] = self._rows
+        inputs.row_table[:] = self._paging.pages
+        inputs.block_rows[:] = shape.rows
         inputs.sampling.stop_ids[:] = self._vocab
-        for index, row in enumerate(plan.rows):
-            inputs.row_slots[index] = row.slot
-            inputs.row_positions[index] = row.position
-            inputs.row_steps[index] = row.steps
-            pages = row.sequence.pages
-            inputs.row_table[index, : len(pages)] = pages
-            _fill_sampling(inputs, index, row.sequence)
+        inputs.sampling.top_p[:] = 1
+        for row, item in enumerate(_rows(plan)):
+            sequence = item.sequence
+            inputs.row_slots[row] = item.slot
+            inputs.row_table[row, : len(sequence.pages)] = sequence.pages
+            if _draws(item):
+                inputs.row_draws[row] = 1
+                _fill_sampling(inputs, row, sequence)
+        for row, decode in enumerate(plan.rows):
+            inputs.row_positions[row] = decode.position
+            inputs.row_steps[row] = decode.steps
+            inputs.row_sources[row] = row
         for index, block in enumerate(blocks):
-            sequence = block.chunk.sequence
-            inputs.block_slots[index] = block.chunk.slot
+            sequence, count = block.chunk.sequence, block.end - block.start
+            inputs.block_rows[index] = block.row
             inputs.block_starts[index] = block.start
-            inputs.block_last[index] = block.end - block.start - 1
-            inputs.block_draws[index] = block.draws
-            seen = sequence.pages[: block.start // self._page_size + 1]
-            inputs.block_table[index, : len(seen)] = seen
-            inputs.block_tokens[index, : block.end - block.start] = sequence.tokens[block.start : block.end]
+            inputs.block_tokens[index, :count] = sequence.tokens[block.start : block.end]
             if sequence.prompt_logprobs is not None:
                 targets = sequence.request.prompt[block.start + 1 : block.end + 1]
                 inputs.block_targets[index, : len(targets)] = targets
                 inputs.block_wants_logprobs[index] = 1
-            if block.draws:
-                _fill_sampling(inputs, shape.rows + index, sequence)
+            if block.chunk.samples and block.end == block.chunk.end:
+                inputs.row_positions[block.row] = block.end - 1
+                inputs.row_sources[block.row] = shape.rows + index * size + count - 1
         return packed
+
+
+def _rows(plan: StepPlan) -> tuple[DecodeRow | PrefillChunk, ...]:
+    """The sequences of a step in the order of its rows."""
+    return plan.rows + plan.chunks
+
+
+def _draws(item: DecodeRow | PrefillChunk) -> bool:
+    return isinstance(item, DecodeRow) or item.samples
 
 
 def _fill_sampling(inputs: StepInputs, index: int, sequence: Sequence) -> None:

@@ -18,6 +18,9 @@ PROMPT_SEEN = 1 << 30
 
 MASKED = -1e30
 
+SHORTLIST = 256
+"""Largest scores of a row among which the cut-offs are looked for first: on a CPU a fifth of a whole search."""
+
 
 class SamplingRows(NamedTuple):
     """The sampling parameters of a step's rows."""
@@ -160,18 +163,65 @@ def _first_largest(scores: Float[Array, "rows vocab"]) -> Int[Array, " rows"]:
 
 
 def _cut(scaled: Float[Array, "rows vocab"], rows: SamplingRows) -> Float[Array, "rows vocab"]:
-    """Masks what min_p (arXiv 2407.01082), top_k and top_p (arXiv 1904.09751) leave out, one after the other."""
+    """Masks what min_p (arXiv 2407.01082), top_k and top_p (arXiv 1904.09751) leave out, one after the other.
+
+    Both thresholds nearly always lie among a row's SHORTLIST largest scores, which are quickly found; else the whole
+    vocabulary is searched.
+    """
     vocab = scaled.shape[-1]
     best = jnp.max(scaled, axis=-1, keepdims=True)
     kept = jnp.where(scaled < best + jnp.log(rows.min_p)[:, None], MASKED, scaled)
-
     k = jnp.where(rows.top_k > 0, jnp.minimum(rows.top_k, vocab), vocab)[:, None]
-    kept = _keep_from(kept, lambda above: jnp.sum(above, axis=-1, keepdims=True) >= k)
+    shortlist = lax.top_k(kept, min(SHORTLIST, vocab))[0]
+    reached = _thresholds(shortlist, kept, best, k, rows.top_p[:, None])
+    nucleus_found = (rows.top_p[:, None] >= 1) | (reached.mass >= reached.wanted)
+    top_k_found = (k == vocab) | (k <= shortlist.shape[-1])
+    return lax.cond(
+        jnp.all(nucleus_found & top_k_found),
+        lambda: jnp.where(kept >= reached.threshold, kept, MASKED),
+        lambda: _search(kept, best, k, rows.top_p[:, None]),
+    )
 
+
+class _Reached(NamedTuple):
+    """How far a shortlist goes: the threshold in it, its weight, and the weight that the nucleus wants."""
+
+    threshold: Float[Array, "rows 1"]
+    mass: Float[Array, "rows 1"]
+    wanted: Float[Array, "rows 1"]
+
+
+def _thresholds(
+    shortlist: Float[Array, "rows short"],
+    kept: Float[Array, "rows vocab"],
+    best: Float[Array, "rows 1"],
+    k: Int[Array, "rows 1"],
+    top_p: Float[Array, "rows 1"],
+) -> _Reached:
+    """The lowest score that top_k and top_p keep, from scores in falling order."""
+    vocab, last = kept.shape[-1], shortlist.shape[-1] - 1
+    kth = jnp.take_along_axis(shortlist, jnp.minimum(k - 1, last), axis=-1)
+    after_k = jnp.where(k < vocab, kth, MASKED)
+    wanted = top_p * jnp.sum(jnp.where(kept >= after_k, jnp.exp(kept - best), 0), axis=-1, keepdims=True)
+    mass = jnp.cumsum(jnp.where(shortlist >= after_k, jnp.exp(shortlist - best), 0), axis=-1)
+    first = jnp.sum(mass < wanted, axis=-1, keepdims=True)
+    in_nucleus = jnp.take_along_axis(shortlist, jnp.minimum(first, last), axis=-1)
+    threshold = jnp.where(top_p < 1, jnp.maximum(after_k, in_nucleus), after_k)
+    return _Reached(threshold, mass[:, -1:], wanted)
+
+
+def _search(
+    kept: Float[Array, "rows vocab"],
+    best: Float[Array, "rows 1"],
+    k: Int[Array, "rows 1"],
+    top_p: Float[Array, "rows 1"],
+) -> Float[Array, "rows vocab"]:
+    """What top_k and top_p keep of a whole vocabulary."""
+    kept = _keep_from(kept, lambda above: jnp.sum(above, axis=-1, keepdims=True) >= k)
     weights = jnp.exp(kept - best)
-    wanted = rows.top_p[:, None] * jnp.sum(weights, axis=-1, keepdims=True)
+    wanted = top_p * jnp.sum(weights, axis=-1, keepdims=True)
     nucleus = _keep_from(kept, lambda above: jnp.sum(jnp.where(above, weights, 0), axis=-1, keepdims=True) >= wanted)
-    return jnp.where(rows.top_p[:, None] < 1, nucleus, kept)
+    return jnp.where(top_p < 1, nucleus, kept)
 
 
 def _keep_from(scores: Float[Array, "rows vocab"], enough) -> Float[Array, "rows vocab"]:

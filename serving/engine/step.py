@@ -27,28 +27,39 @@ from serving.models.config import DecoderConfig
 class StepShape:
     """The static sizes of a step program: one program is compiled for each that is used."""
 
-    rows: int  # decode rows
+    rows: int  # sequences
     blocks: int  # prompt blocks of one page each; 0 makes a decode program, which may run several steps
-    pages: int  # pages that a row or block may see
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """How the KV cache is cut. The scratch page, number `pages`, is not counted."""
+
+    pages: int
+    page_size: int
+    sequence_pages: int  # entries of a sequence's line of the page table: whole spans
 
 
 class StepInputs(NamedTuple):
-    """What the host tells the device for one dispatch. Rows and blocks without work point at scratch slot and page."""
+    """What the host tells the device for one dispatch.
+
+    A row is a sequence of the step: it decodes, or it reads a part of its prompt. Rows and blocks without work point at
+    scratch slot and page.
+    """
 
     steps: Int[Array, ""]
     row_slots: Int[Array, " rows"]
-    row_positions: Int[Array, " rows"]
-    row_steps: Int[Array, " rows"]
-    row_table: Int[Array, "rows pages"]
-    block_slots: Int[Array, " blocks"]
+    row_positions: Int[Array, " rows"]  # of the token whose successor is drawn
+    row_steps: Int[Array, " rows"]  # decode steps; 0 for a row that reads its prompt
+    row_sources: Int[Array, " rows"]  # where in the flat token axis the token to draw from is
+    row_draws: Int[Array, " rows"]  # whether the token drawn counts
+    row_table: Int[Array, "rows+1 pages"]  # a last line of scratch pages, for blocks without work
+    block_rows: Int[Array, " blocks"]  # the row whose prompt this is a page of
     block_starts: Int[Array, " blocks"]
-    block_last: Int[Array, " blocks"]  # offset of the block's last token; its successor is drawn if block_draws
-    block_draws: Int[Array, " blocks"]
-    block_table: Int[Array, "blocks pages"]
     block_tokens: Int[Array, "blocks page"]
     block_targets: Int[Array, "blocks page"]  # the prompt token after each, for prompt logprobs
     block_wants_logprobs: Int[Array, " blocks"]
-    sampling: SamplingRows  # of the rows, then of the blocks
+    sampling: SamplingRows
 
 
 class SlotState(NamedTuple):
@@ -79,7 +90,7 @@ class DeviceState(NamedTuple):
 
 
 class StepOutputs(NamedTuple):
-    """What a dispatch drew, [steps, rows + blocks, ...], and the prompt logprobs of its blocks where wanted."""
+    """What a dispatch drew, [steps, rows, ...], and the prompt logprobs of its blocks where wanted."""
 
     drawn: Drawn
     prompt_logprob: Float[Array, "blocks page"]
@@ -87,50 +98,49 @@ class StepOutputs(NamedTuple):
     prompt_top_logprobs: Float[Array, "blocks page top"]
 
 
-def input_layout(shape: StepShape, page_size: int) -> StepInputs:
+def input_layout(shape: StepShape, paging: Paging) -> StepInputs:
     """The shape and type of every input, as `jax.ShapeDtypeStruct`s."""
 
     def of(dtype: DTypeLike, *sizes: int) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(sizes, dtype)
 
-    rows, blocks, pages = shape.rows, shape.blocks, shape.pages
-    drawing = rows + blocks
+    rows, blocks, page_size = shape.rows, shape.blocks, paging.page_size
     integers = functools.partial(of, np.int32)
+    floats = functools.partial(of, np.float32)
     return StepInputs(
         steps=integers(),
         row_slots=integers(rows),
         row_positions=integers(rows),
         row_steps=integers(rows),
-        row_table=integers(rows, pages),
-        block_slots=integers(blocks),
+        row_sources=integers(rows),
+        row_draws=integers(rows),
+        row_table=integers(rows + 1, paging.sequence_pages),
+        block_rows=integers(blocks),
         block_starts=integers(blocks),
-        block_last=integers(blocks),
-        block_draws=integers(blocks),
-        block_table=integers(blocks, pages),
         block_tokens=integers(blocks, page_size),
         block_targets=integers(blocks, page_size),
         block_wants_logprobs=integers(blocks),
         sampling=SamplingRows(
-            temperature=of(np.float32, drawing),
-            top_k=integers(drawing),
-            top_p=of(np.float32, drawing),
-            min_p=of(np.float32, drawing),
-            repetition_penalty=of(np.float32, drawing),
-            presence_penalty=of(np.float32, drawing),
-            frequency_penalty=of(np.float32, drawing),
-            seed=of(np.uint32, drawing, 2),
-            uses_counts=integers(drawing),
-            uses_bias=integers(drawing),
-            stop_from=integers(drawing),
-            stop_ids=integers(drawing, MAX_HELD_STOPS),
-            wants_logprobs=integers(drawing),
+            temperature=floats(rows),
+            top_k=integers(rows),
+            top_p=floats(rows),
+            min_p=floats(rows),
+            repetition_penalty=floats(rows),
+            presence_penalty=floats(rows),
+            frequency_penalty=floats(rows),
+            seed=of(np.uint32, rows, 2),
+            uses_counts=integers(rows),
+            uses_bias=integers(rows),
+            stop_from=integers(rows),
+            stop_ids=integers(rows, MAX_HELD_STOPS),
+            wants_logprobs=integers(rows),
         ),
     )
 
 
-def packed_views(shape: StepShape, page_size: int) -> tuple[np.ndarray, StepInputs]:
+def packed_views(shape: StepShape, paging: Paging) -> tuple[np.ndarray, StepInputs]:
     """One int32 buffer for all inputs, and views into it to fill: a single transfer instead of twenty-five."""
-    layout = input_layout(shape, page_size)
+    layout = input_layout(shape, paging)
     leaves, tree = jax.tree.flatten(layout)
     buffer = np.zeros(sum(leaf.size for leaf in leaves), np.int32)
     views, start = [], 0
@@ -140,9 +150,9 @@ def packed_views(shape: StepShape, page_size: int) -> tuple[np.ndarray, StepInpu
     return buffer, jax.tree.unflatten(tree, views)
 
 
-def unpack(packed: Int[Array, " size"], shape: StepShape, page_size: int) -> StepInputs:
+def unpack(packed: Int[Array, " size"], shape: StepShape, paging: Paging) -> StepInputs:
     """The inputs inside a packed buffer, on the device."""
-    leaves, tree = jax.tree.flatten(input_layout(shape, page_size))
+    leaves, tree = jax.tree.flatten(input_layout(shape, paging))
     values, start = [], 0
     for leaf in leaves:
         part = packed[start : start + leaf.size].reshape(leaf.shape)
@@ -157,21 +167,20 @@ class StepProgram:
 
     Args:
         graph: the decoder's structure; `weights` is a tuple of its leaves, in `treedef`'s order.
-        pages, page_size: of the cache, the scratch page not counted.
+        paging: how the cache is cut.
         max_steps: decode steps of one dispatch at most.
     """
 
     graph: nnx.GraphDef
     treedef: jax.tree_util.PyTreeDef
-    pages: int
-    page_size: int
+    paging: Paging
     max_steps: int
 
     def __call__(
         self, weights: tuple[Array, ...], state: DeviceState, packed: Int[Array, " size"], *, shape: StepShape
     ) -> tuple[DeviceState, StepOutputs]:
         decoder = nnx.merge(self.graph, jax.tree.unflatten(self.treedef, weights))
-        inputs = unpack(packed, shape, self.page_size)
+        inputs = unpack(packed, shape, self.paging)
         if shape.blocks:
             state, drawn, hidden = self._forward(decoder, state, inputs, jnp.int32(0))
             drawn = jax.tree.map(lambda x: x[None], drawn)
@@ -190,46 +199,38 @@ class StepProgram:
             jnp.zeros((self.max_steps, shape.rows, top)),
         )
         state, drawn = lax.fori_loop(0, inputs.steps, decode, (state, empty))
-        nothing = jnp.zeros((0, self.page_size))
+        nothing = jnp.zeros((0, self.paging.page_size))
         return state, StepOutputs(drawn, nothing, nothing.astype(jnp.int32)[..., None], nothing[..., None])
 
     def _forward(
         self, decoder: nnx.Module, state: DeviceState, inputs: StepInputs, step: Int[Array, ""]
     ) -> tuple[DeviceState, Drawn, Float[Array, "tokens embed"]]:
-        """One step of every active row and all blocks; returns what the rows, then the blocks, drew."""
-        rows = len(inputs.row_slots)
-        active = step < inputs.row_steps
+        """One step of every active row and all blocks; returns what the rows drew, and every token's hidden state."""
+        rows, page_size, scratch_page = len(inputs.row_slots), self.paging.page_size, self.paging.pages
+        decodes = step < inputs.row_steps
         row_positions = inputs.row_positions + step
-        row_page = jnp.take_along_axis(inputs.row_table, row_positions[:, None] // self.page_size, axis=1)[:, 0]
+        row_pages = inputs.row_table[jnp.arange(rows), row_positions // page_size]
         view = PageView(
+            table=inputs.row_table,
             row_positions=row_positions,
-            row_page=jnp.where(active, row_page, self.pages),
-            row_table=inputs.row_table,
+            row_pages=jnp.where(decodes, row_pages, scratch_page),
+            block_rows=inputs.block_rows,
             block_starts=inputs.block_starts,
-            block_page=jnp.take_along_axis(
-                inputs.block_table, inputs.block_starts[:, None] // self.page_size, axis=1
-            ).reshape(-1),
-            block_table=inputs.block_table,
+            block_pages=inputs.row_table[inputs.block_rows, inputs.block_starts // page_size],
         )
-        block_positions = inputs.block_starts[:, None] + jnp.arange(self.page_size)
+        block_positions = inputs.block_starts[:, None] + jnp.arange(page_size)
         tokens = jnp.concatenate([state.slots.last_token[inputs.row_slots], inputs.block_tokens.reshape(-1)])
         positions = jnp.concatenate([row_positions, block_positions.reshape(-1)])
-        hidden, kv = decoder(tokens, positions, ReferenceAttention(view, self.pages), state.kv)
+        hidden, kv = decoder(tokens, positions, ReferenceAttention(view, scratch_page), state.kv)
 
-        last_of_block = rows + jnp.arange(len(inputs.block_slots)) * self.page_size + inputs.block_last
-        drawing = jnp.concatenate([hidden[:rows], hidden[last_of_block]])
-        drawn_positions = 1 + jnp.concatenate([row_positions, inputs.block_starts + inputs.block_last])
-        scratch = len(state.slots.last_token) - 1
-        slots = jnp.concatenate([inputs.row_slots, inputs.block_slots])
-        drawn = draw(
-            decoder.logits(drawing),
-            drawn_positions,
-            _as_booleans(inputs.sampling),
-            slots,
-            state.slots.counts,
-            state.slots.bias,
-        )
-        written = jnp.where(jnp.concatenate([active, inputs.block_draws > 0]), slots, scratch)
+        # In a decode program every row draws from its own token.
+        drawing = hidden[inputs.row_sources] if len(inputs.block_rows) else hidden
+        logits = decoder.logits(drawing)
+        with jax.named_scope("draw"):
+            sampling = _as_booleans(inputs.sampling)
+            drawn = draw(logits, 1 + row_positions, sampling, inputs.row_slots, state.slots.counts, state.slots.bias)
+        scratch_slot = len(state.slots.last_token) - 1
+        written = jnp.where(decodes | (inputs.row_draws > 0), inputs.row_slots, scratch_slot)
         tables = SlotState(
             state.slots.last_token.at[written].set(drawn.tokens),
             state.slots.counts.at[written, drawn.tokens].add(1),

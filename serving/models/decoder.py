@@ -61,7 +61,8 @@ class Attention(nnx.Module):
 
         q = rotate(heads(self.query(x)), rotation)
         k = rotate(heads(self.key(x)), rotation)
-        mixed, cache = attend(q, k, heads(self.value(x)), cache, layer)
+        with jax.named_scope("attention"):
+            mixed, cache = attend(q, k, heads(self.value(x)), cache, layer)
         return self.out(mixed.reshape(*x.shape[:-1], -1)), cache
 
 
@@ -125,11 +126,13 @@ class Decoder(nnx.Module):
         x = self.embed(tokens)
         # Computed once for all layers, not once a layer.
         rotation = rotations(positions, inverse_frequencies(self.config.head_dim, self.config.rope))
-        for index, layer in enumerate(self.layers):
-            x, cache = layer(x, rotation, attend, cache, index)
+        with jax.named_scope("layers"):
+            for index, layer in enumerate(self.layers):
+                x, cache = layer(x, rotation, attend, cache, index)
         return self.norm(x), cache
 
     def logits(self, hidden: Float[Array, "*N embed"]) -> Float[Array, "*N vocab"]:
         """Scores of the next token, float32."""
-        scores = self.embed.attend(hidden) if self.config.tied_embeddings else self.head(hidden)
-        return scores.astype(jnp.float32)
+        with jax.named_scope("head"):
+            scores = self.embed.attend(hidden) if self.config.tied_embeddings else self.head(hidden)
+            return scores.astype(jnp.float32)

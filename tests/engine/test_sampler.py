@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from serving.engine.sampler import MASKED, PROMPT_SEEN, SamplingRows, _cut, draw
+from serving.engine.sampler import MASKED, PROMPT_SEEN, SHORTLIST, SamplingRows, _cut, _search, draw
 
 VOCABULARY = 200
 RNG = np.random.default_rng(7)
@@ -63,14 +63,24 @@ def kept_by_reference(scaled: np.ndarray, top_k: int, top_p: float, min_p: float
     return keep
 
 
-@pytest.mark.parametrize("top_k", [0, 1, 7, 200, 10_000])
+@pytest.mark.parametrize("vocabulary", [200, 3 * SHORTLIST], ids=["within the shortlist", "beyond it"])
+@pytest.mark.parametrize("top_k", [0, 1, 7, SHORTLIST + 1, 10_000])
 @pytest.mark.parametrize("top_p", [1.0, 0.9, 0.3, 1e-6])
 @pytest.mark.parametrize("min_p", [0.0, 0.05])
-def test_cuts_keep_what_sorting_keeps(top_k, top_p, min_p):
-    scaled = RNG.normal(size=(5, VOCABULARY)).astype(np.float32) * np.float32([[0.1], [1], [3], [10], [30]])
+def test_cuts_keep_what_sorting_keeps(vocabulary, top_k, top_p, min_p):
+    scaled = RNG.normal(size=(5, vocabulary)).astype(np.float32) * np.float32([[0.1], [1], [3], [10], [30]])
     kept = np.asarray(_cut(scaled, sampling_rows(5, top_k=top_k, top_p=top_p, min_p=min_p))) > MASKED
     expected = [kept_by_reference(row, top_k, top_p, min_p) for row in scaled]
     np.testing.assert_array_equal(kept, expected)
+
+
+def test_the_shortlist_and_the_whole_search_agree():
+    scaled = RNG.normal(size=(4, 4 * SHORTLIST)).astype(np.float32) * 4
+    for top_k, top_p in ((20, 0.9), (SHORTLIST, 0.5), (0, 0.6)):
+        k = np.full((4, 1), top_k or scaled.shape[1])
+        best = scaled.max(axis=1, keepdims=True)
+        found = _cut(scaled, sampling_rows(4, top_k=top_k, top_p=top_p))
+        np.testing.assert_array_equal(found, _search(scaled, best, k, np.full((4, 1), top_p, np.float32)))
 
 
 def test_draws_follow_the_distribution():

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from serving.engine.attention import PagedKV, PageView, ReferenceAttention
+from serving.engine.attention import PagedKV, PageView, ReferenceAttention, span_pages
 from serving.models.decoder import Decoder
 
 PAGE = 16
@@ -31,12 +31,14 @@ def paged_logits(decoder: Decoder, prompt: np.ndarray, reply: np.ndarray) -> np.
         hidden, cache = decoder(tokens, positions, ReferenceAttention(view, pages + 1), cache)
         return decoder.logits(hidden), cache
 
-    rows = np.array([[other] + [scratch] * (pages - 1), table], np.int32)
+    width = -(-pages // span_pages(PAGE)) * span_pages(PAGE)
+    lines = np.full((3, width), scratch, np.int32)
+    lines[0, 0], lines[1, :pages] = other, table
     blocks = -(-len(prompt) // PAGE)
     starts = np.arange(blocks, dtype=np.int32) * PAGE
     padded = np.zeros(blocks * PAGE, np.int32)
     padded[: len(prompt)] = prompt
-    view = PageView(np.zeros(1, np.int32), rows[:1, 0], rows[:1], starts, table[:blocks], np.tile(table, (blocks, 1)))
+    view = PageView(lines[:2], np.zeros(1, np.int32), lines[:1, 0], np.ones(blocks, np.int32), starts, table[:blocks])
     tokens, positions = np.append(np.int32(5), padded), np.append(np.int32(0), np.arange(len(padded), dtype=np.int32))
     logits, cache = forward(weights, cache, tokens, positions, view)
     collected = [np.asarray(logits[1 : 1 + len(prompt)])]
@@ -45,7 +47,7 @@ def paged_logits(decoder: Decoder, prompt: np.ndarray, reply: np.ndarray) -> np.
         positions = np.array([0, position], np.int32)
         written = np.array([other, table[position // PAGE]], np.int32)
         nothing = np.zeros((0,), np.int32)
-        view = PageView(positions, written, rows, nothing, nothing, np.zeros((0, pages), np.int32))
+        view = PageView(lines, positions, written, nothing, nothing, nothing)
         logits, cache = forward(weights, cache, np.array([7, token], np.int32), positions, view)
         collected.append(np.asarray(logits[1:]))
     return np.concatenate(collected)
