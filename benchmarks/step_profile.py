@@ -74,14 +74,13 @@ class ProfiledEngine:
 
     def __init__(self, model: Model, rows: int, context: int, step_tokens: int) -> None:
         pages = rows * -(-context // PAGE_SIZE)
-        options = EngineOptions(max_rows=rows, page_size=PAGE_SIZE, step_tokens=step_tokens, decode_steps=1)
+        options = EngineOptions(max_rows=rows, page_size=PAGE_SIZE, decode_steps=1)
         decoder = checkpoint.load(model.folder, DecoderConfig.from_folder(model.folder), jnp.float32)
-        self.runner = Runner(decoder, options, pages=pages, max_context=context)
+        self.runner = Runner(decoder, options, pages=pages, max_context=context, step_tokens=step_tokens)
         self.scheduler = Scheduler(
             PagePool(pages, PAGE_SIZE),
             rows=rows,
             step_tokens=self.runner.step_tokens,
-            decode_steps=1,
             max_context=context,
             eos_ids=(),
             clock=time.monotonic,
@@ -100,7 +99,7 @@ class ProfiledEngine:
             self.scheduler.submit(GenerationRequest(f"{number}", tokens, sampling))
 
     def step(self, host: Counter) -> float:
-        """One whole step, nothing in flight before or after; returns the device's seconds, adds the host's to `host`."""
+        """One whole step, nothing in flight before or after; returns the device's seconds, adds to `host`."""
         began = time.perf_counter()
         plan = self.scheduler.schedule()
         planned = time.perf_counter()

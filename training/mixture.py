@@ -9,7 +9,6 @@ from tokenizers import Tokenizer
 from training import prepared
 from training.conversation import Tokens, encode_conversation, encode_text
 
-SYNTHETIC = "synthetic"
 MOST_EPOCHS = 8
 
 
@@ -34,29 +33,39 @@ PRETRAIN = Stage(
     "pretrain",
     learn_all=True,
     shares={
-        "sentences": 0.18,
-        "stories": 0.05,
-        "encyclopedia": 0.06,
+        "sentences": 0.14,
+        "stories": 0.04,
+        "encyclopedia": 0.08,
         "dictionary": 0.02,
         "trivia": 0.01,
-        "self_dialogue": 0.22,
-        "topical_chat": 0.07,
-        "persona_chat": 0.16,
-        "instructions": 0.04,
-        "reading": 0.04,
-        SYNTHETIC: 0.15,
+        "self_dialogue": 0.16,
+        "topical_chat": 0.06,
+        "persona_chat": 0.12,
+        "instructions": 0.03,
+        "reading": 0.07,
+        "services": 0.06,
+        "orders": 0.01,
+        "requests": 0.02,
+        "synthetic_passages": 0.10,
+        "synthetic_tools": 0.05,
+        "synthetic_talk": 0.03,
     },
 )
 CHAT = Stage(
     "chat",
     learn_all=False,
     shares={
-        SYNTHETIC: 0.60,
-        "persona_chat": 0.10,
-        "self_dialogue": 0.11,
-        "topical_chat": 0.04,
-        "instructions": 0.06,
-        "reading": 0.08,
+        "synthetic_passages": 0.25,
+        "synthetic_tools": 0.12,
+        "requests": 0.06,
+        "services": 0.04,
+        "orders": 0.005,
+        "synthetic_talk": 0.12,
+        "reading": 0.14,
+        "persona_chat": 0.08,
+        "self_dialogue": 0.09,
+        "topical_chat": 0.03,
+        "instructions": 0.055,
         "greetings": 0.01,
     },
 )
@@ -76,7 +85,9 @@ def draw(stage: Stage, prepared_folder: Path, tokenizer: Tokenizer, tokens: int,
             rng.shuffle(examples)
             for example in examples:
                 if example.messages:
-                    encoded = encode_conversation(example.messages, tokenizer, learn_all=stage.learn_all)
+                    encoded = encode_conversation(
+                        example.messages, tokenizer, tools=example.tools, learn_all=stage.learn_all
+                    )
                 else:
                     encoded = encode_text(example.text, tokenizer)
                 drawn.append(encoded)

@@ -18,6 +18,7 @@ import jax
 
 from serving.engine.loading import Loaded, load
 from serving.engine.options import EngineOptions
+from serving.engine.pace import Pace
 from serving.engine.pages import PagePool
 from serving.engine.request import (
     Delta,
@@ -61,12 +62,13 @@ class Engine:
             self._pool,
             rows=options.max_rows,
             step_tokens=loaded.step_tokens,
-            decode_steps=options.decode_steps,
             max_context=loaded.description.max_context,
             eos_ids=loaded.description.eos_token_ids,
             clock=clock,
             prefix_cache=options.prefix_cache,
         )
+        self._pace = Pace(options.decode_steps)
+        self._clock = clock
         self._commands: queue.SimpleQueue[_Submit | _Cancel | _Stop] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._steps = 0
@@ -118,18 +120,24 @@ class Engine:
 
     def _loop(self, publish: Publish) -> None:
         in_flight: deque[Dispatched] = deque()
+        read_at = self._clock()
         while True:
             idle = not in_flight and not self._scheduler.running and not self._scheduler.waiting
             deltas, stopping = self._take_commands(wait=idle)
             if stopping:
                 return
-            plan = self._scheduler.schedule()
+            plan = self._scheduler.schedule(self._pace.steps)
             if plan is not None:
                 in_flight.append(self._runner.dispatch(plan))
                 self._steps += 1
             if in_flight and (plan is None or len(in_flight) > 1):
+                queued = len(in_flight) > 1  # the device had the next step at hand and will not have idled
                 oldest = in_flight.popleft()
-                deltas += self._scheduler.commit(oldest.plan, oldest.read())
+                result = oldest.read()
+                began, read_at = read_at, self._clock()
+                if queued and not oldest.plan.chunks:
+                    self._pace.observe(oldest.plan.steps, read_at - began)
+                deltas += self._scheduler.commit(oldest.plan, result)
             if deltas or plan is not None:
                 self._open.difference_update(delta.id for delta in deltas if delta.finish_reason)
                 publish(deltas, self._stats())

@@ -49,7 +49,7 @@ def load(folder: Path, options: EngineOptions, progress: Callable[[StartupProgre
     context = min(options.max_context or config.max_position, config.max_position)
     pages = _pages(options, config, context)
     context = min(context, pages * options.page_size)
-    runner = Runner(decoder, options, pages=pages, max_context=context)
+    runner = Runner(decoder, options, pages=pages, max_context=context, step_tokens=_step_tokens(options))
     _compile(runner, progress)
     description = EngineDescription(
         model=folder.name,
@@ -85,6 +85,11 @@ def _dtype(name: str) -> jnp.dtype:
     if name == "auto":
         name = "float32" if jax.default_backend() == "cpu" else "bfloat16"
     return jnp.dtype(name)
+
+
+def _step_tokens(options: EngineOptions) -> int:
+    """A CPU takes a second for what an accelerator takes milliseconds for, and others' tokens wait meanwhile."""
+    return options.step_tokens or (128 if jax.default_backend() == "cpu" else 512)
 
 
 def _pages(options: EngineOptions, config: DecoderConfig, context: int) -> int:

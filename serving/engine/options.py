@@ -28,8 +28,15 @@ class EngineOptions:
         "0 lets the engine choose by platform.",
         ge=0,
     )
-    step_tokens: int = _option(512, "Prompt tokens that one step computes beside the rows that decode.", ge=1)
-    decode_steps: int = _option(4, "Decode steps in one dispatch while nobody waits for a row.", ge=1, le=64)
+    step_tokens: int = _option(
+        0,
+        "Prompt tokens that one step computes beside the rows that decode; 0 lets the engine choose by platform. "
+        "Fewer keep the others' tokens coming evenly, more bring first tokens sooner.",
+        ge=0,
+    )
+    decode_steps: int = _option(
+        4, "Decode steps in one dispatch at most, while nobody waits for a row and steps are quick.", ge=1, le=64
+    )
     dtype: DType = _option("auto", "Type of weights and KV cache; auto picks what the platform is fast at.")
     prefix_cache: bool = _option(True, "Keep the pages of earlier prompts and replies for requests that begin alike.")
     compile_threads: int = _option(2, "Step programs compiled side by side at start.", ge=1, le=64)

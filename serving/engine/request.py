@@ -1,6 +1,6 @@
 """What an engine is asked to generate, and what it answers: plain values, no JAX, no HTTP."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 MAX_TOP_LOGPROBS = 20
@@ -76,7 +76,7 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What one engine step added to one request."""
+    """What an engine step, or several in a row, added to one request."""
 
     id: str
     tokens: tuple[int, ...] = ()
@@ -87,6 +87,16 @@ class Delta:
     stop_token: int | None = None  # the token that ended it, when a stop token did (it is the last of `tokens`)
     error: str = ""
     timings: Timings | None = None  # with the finish reason
+
+    def joined(self, later: "Delta") -> "Delta":
+        """This and the next one of the same request as one."""
+        return replace(
+            later,
+            tokens=self.tokens + later.tokens,
+            logprobs=self.logprobs + later.logprobs,
+            prompt_logprobs=self.prompt_logprobs or later.prompt_logprobs,
+            cached_tokens=max(self.cached_tokens, later.cached_tokens),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,12 +92,13 @@ class Runner:
 
     Args:
         decoder: the model, its weights already on the device.
-        options: rows, pages, page size, decode steps and compile threads.
+        options: rows, page size, decode steps and compile threads.
         pages: how many pages the cache holds.
         max_context: tokens of the longest sequence.
+        step_tokens: prompt tokens in one step; `self.step_tokens` is this in whole pages of the longest sequence.
     """
 
-    def __init__(self, decoder: Decoder, options: EngineOptions, *, pages: int, max_context: int):
+    def __init__(self, decoder: Decoder, options: EngineOptions, *, pages: int, max_context: int, step_tokens: int):
         self._rows = options.max_rows
         self._vocab = decoder.config.vocab_size
         span = span_pages(options.page_size)
@@ -113,7 +114,7 @@ class Runner:
             .lower(self._state.slots, np.int32(0), np.zeros(self._vocab, np.int32), np.zeros(self._vocab, np.float32))
             .compile()
         )
-        max_blocks = max(1, min(options.step_tokens, max_context) // options.page_size)
+        max_blocks = max(1, min(step_tokens, max_context) // options.page_size)
         self.step_tokens = max_blocks * options.page_size
         shapes = step_shapes(max_rows=options.max_rows, max_blocks=max_blocks)
         self.programs = StepPrograms(shapes, self._compile, options.compile_threads)

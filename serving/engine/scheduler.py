@@ -1,6 +1,6 @@
 """Who gets computed next: a deterministic state machine over sequences and pages. Pure host code, no JAX.
 
-    plan = scheduler.schedule()          # rows that decode, then prompt chunks in what is left of the step's budget
+    plan = scheduler.schedule(decode_steps)  # rows that decode, then prompt chunks in what is left of the step's budget
     ... the plan is dispatched, and the next one may be scheduled before its result is read ...
     deltas = scheduler.commit(plan, sampled)
 
@@ -97,7 +97,6 @@ class Scheduler:
         pool: the pages; only the scheduler touches it.
         rows: sequences that may run at once.
         step_tokens: prompt tokens in one step, a multiple of the page size.
-        decode_steps: decode steps in one dispatch while nobody waits.
         max_context: tokens that a sequence may grow to; at most what the pool holds.
         eos_ids: the model's end-of-sequence tokens.
         clock: seconds, monotonic.
@@ -109,7 +108,6 @@ class Scheduler:
         *,
         rows: int,
         step_tokens: int,
-        decode_steps: int,
         max_context: int,
         eos_ids: Values[int],
         clock: Callable[[], float],
@@ -122,7 +120,6 @@ class Scheduler:
         self.counters = SchedulerCounters()
         self._pool = pool
         self._step_tokens = step_tokens
-        self._decode_steps = decode_steps
         self._max_context = max_context
         self._eos_ids = frozenset(eos_ids)
         self._clock = clock
@@ -165,9 +162,12 @@ class Scheduler:
         sequence = self._by_id.get(request_id)
         return self._finish(sequence, FinishReason.CANCELLED) if sequence else None
 
-    def schedule(self) -> StepPlan | None:
-        """Plans the next step; None when nothing can be computed before a result is read or a request arrives."""
-        rows = self._plan_rows()
+    def schedule(self, decode_steps: int = 1) -> StepPlan | None:
+        """Plans the next step; None when nothing can be computed before a result is read or a request arrives.
+
+        While nobody waits or prefills, and pages suffice, a dispatch runs `decode_steps` decode steps, else one.
+        """
+        rows = self._plan_rows(decode_steps)
         budget = self._step_tokens
         chunks: list[PrefillChunk] = []
         for sequence in self._running:
@@ -210,9 +210,9 @@ class Scheduler:
             return f"the prompt has {len(request.prompt)} tokens; with the reply, at most {self._max_context} fit"
         return ""
 
-    def _plan_rows(self) -> list[DecodeRow]:
+    def _plan_rows(self, decode_steps: int) -> list[DecodeRow]:
         """One row for every sequence that decodes, in rank order; preempts from the other end when pages run out."""
-        steps = self._affordable_steps()
+        steps = self._affordable_steps(decode_steps)
         rows: list[DecodeRow] = []
         for sequence in list(self._running):
             if sequence.slot is None or not sequence.decoding or sequence.length >= sequence.limit:
@@ -225,15 +225,15 @@ class Scheduler:
             sequence.computed += count
         return rows
 
-    def _affordable_steps(self) -> int:
-        """Several decode steps when nobody waits or prefills and the pool has the pages for them; else one."""
+    def _affordable_steps(self, wanted: int) -> int:
+        """The steps that are wanted when nobody waits or prefills and the pool has the pages for them; else one."""
         if self._waiting or any(not sequence.decoding for sequence in self._running):
             return 1
         needed = sum(
-            self._pool.pages_for(min(sequence.length + self._decode_steps - 1, sequence.limit)) - len(sequence.pages)
+            self._pool.pages_for(min(sequence.length + wanted - 1, sequence.limit)) - len(sequence.pages)
             for sequence in self._running
         )
-        return self._decode_steps if needed <= self._pool.available else 1
+        return wanted if needed <= self._pool.available else 1
 
     def _grow(self, sequence: Sequence, tokens: int) -> bool:
         """Gives a sequence the pages to hold so many tokens, preempting the last in rank; False when that is itself."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -56,6 +57,7 @@ class Replica:
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[Delta, None]:
         """The request's deltas as they come, until one carries a finish reason. Its id must not have been used before.
+        Deltas that arrive faster than they are taken come joined.
 
         Closing the iterator, or cancelling the task that waits on it, cancels the request in the engine. Raises
         `ReplicaUnavailable` at once unless the replica is ready, and from the iterator when the engine dies; ValueError
@@ -114,7 +116,7 @@ class Replica:
         self.stats = EngineStats()
         self._change(ReplicaState.DOWN, progress)
         for running in self._running.values():
-            running.deltas.put_nowait(self.unavailable())
+            running.put(self.unavailable())
 
     async def _start(self, channel: grpc.aio.Channel) -> None:
         watch = channel.unary_stream(codec.METHODS["WatchStartup"], codec.encode_empty, codec.decode_progress)
@@ -145,7 +147,7 @@ class Replica:
         self.stats = step.stats
         for delta in step.deltas:
             if running := self._running.get(delta.id):
-                running.deltas.put_nowait(delta)
+                running.put(delta)
 
     async def _deltas(self, request_id: str, submission: bytes) -> AsyncGenerator[Delta, None]:
         self._require_ready()
@@ -153,7 +155,7 @@ class Replica:
         self._commands.put_nowait(submission)
         try:
             while not running.ended:
-                item = await running.deltas.get()
+                item = await running.take()
                 if isinstance(item, ReplicaUnavailable):
                     running.ended = True
                     raise item
@@ -195,8 +197,28 @@ class _StartFailed(Exception):
 class _Running:
     """A request's deltas that nobody has taken yet; `ended` once the engine needs no word about it."""
 
-    deltas: asyncio.Queue[Delta | ReplicaUnavailable] = field(default_factory=asyncio.Queue)
     ended: bool = False
+    _waiting: deque[Delta | ReplicaUnavailable] = field(default_factory=deque)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def put(self, item: Delta | ReplicaUnavailable) -> None:
+        """One more, whoever takes it when."""
+        self._waiting.append(item)
+        self._news.set()
+
+    async def take(self) -> Delta | ReplicaUnavailable:
+        """All that wait as one, up to a failure; waits for the first."""
+        await self._news.wait()
+        item = self._waiting.popleft()
+        while self._waiting and isinstance(item, Delta) and not _fails(self._waiting[0]):
+            item = item.joined(self._waiting.popleft())
+        if not self._waiting:
+            self._news.clear()
+        return item
+
+
+def _fails(item: Delta | ReplicaUnavailable) -> bool:
+    return isinstance(item, ReplicaUnavailable) or bool(item.error)
 
 
 async def _until_none(queue: asyncio.Queue[bytes | None]) -> AsyncIterator[bytes]:

@@ -36,11 +36,11 @@ class World:
         self.pool = PagePool(pages, PAGE)
         self.max_context = pages * PAGE
         self.now = 0.0
+        self.decode_steps = decode_steps
         self.scheduler = Scheduler(
             self.pool,
             rows=rows,
             step_tokens=step_pages * PAGE,
-            decode_steps=decode_steps,
             max_context=self.max_context,
             eos_ids=[EOS],
             clock=lambda: self.now,
@@ -72,7 +72,7 @@ class World:
 
     def dispatch(self) -> bool:
         self.now += 1
-        plan = self.scheduler.schedule()
+        plan = self.scheduler.schedule(self.decode_steps)
         if plan is not None:
             self.in_flight.append((plan, self.device.run(plan)))
         return plan is not None
@@ -294,9 +294,9 @@ def test_several_steps_a_dispatch_only_while_nobody_waits():
     world = World(pages=64, rows=1, step_pages=8, decode_steps=4)
     world.submit([1, 2], max_tokens=50, ignore_eos=True)
     world.turn()
-    assert world.scheduler.schedule().steps == 4
+    assert world.scheduler.schedule(4).steps == 4
     world.submit([1, 2], max_tokens=1)
-    assert world.scheduler.schedule().steps == 1
+    assert world.scheduler.schedule(4).steps == 1
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,15 @@ import contextlib
 
 import pytest
 
-from serving.engine.request import FinishReason, GenerationRequest, SamplingParams, StartupProgress
-from serving.fleet.replica import Replica, ReplicaState, ReplicaUnavailable
+from serving.engine.request import (
+    Delta,
+    FinishReason,
+    GenerationRequest,
+    SamplingParams,
+    StartupProgress,
+    TokenLogprobs,
+)
+from serving.fleet.replica import Replica, ReplicaState, ReplicaUnavailable, _Running
 
 ENDLESS = 10**9
 
@@ -19,7 +26,8 @@ async def test_a_request_streams_to_its_finish(echo_fleet, request_of):
     async with echo_fleet() as fleet:
         deltas = [delta async for delta in fleet.replica.generate(request_of("a"))]
         assert [token for delta in deltas for token in delta.tokens] == [5, 6, 7, 5]
-        assert [delta.finish_reason for delta in deltas] == [None, None, None, FinishReason.LENGTH]
+        assert [delta.finish_reason for delta in deltas if delta.finish_reason] == [FinishReason.LENGTH]
+        assert deltas[-1].finish_reason is FinishReason.LENGTH
         assert {delta.id for delta in deltas} == {"a"}
         assert fleet.replica.description.model == "echo"
         assert fleet.replica.stats.steps >= 4
@@ -76,12 +84,12 @@ async def test_an_iterator_that_nobody_reads_costs_nothing(echo_fleet, request_o
 async def test_a_request_that_cannot_be_sent_harms_no_other(echo_fleet, request_of):
     async with echo_fleet() as fleet:
         running = fleet.replica.generate(request_of("a", 50))
-        await anext(running)
+        first = await anext(running)
         with pytest.raises(ValueError, match="'a' is already running"):
             fleet.replica.generate(request_of("a"))
         with pytest.raises(ValueError, match="out of range"):
             fleet.replica.generate(GenerationRequest("b", (-1,), SamplingParams(max_tokens=1)))
-        assert len([delta async for delta in running]) == 49
+        assert len(first.tokens) + sum([len(delta.tokens) async for delta in running]) == 50
 
 
 async def test_nobody_waits_for_an_engine_that_loads(echo_fleet, request_of):
@@ -109,3 +117,18 @@ async def test_requests_end_when_the_replica_goes_down(echo_fleet, request_of):
         assert 6 <= refused.value.retry_after <= 10  # the pause and the time of one start
         assert fleet.replica.progress == StartupProgress("failed", message="maintenance")
         assert fleet.replica.stats.running == 0
+
+
+async def test_deltas_that_nobody_took_come_joined_and_a_failure_comes_alone():
+    running = _Running()
+    first = Delta("a", (1, 2), (TokenLogprobs(1, -0.5), TokenLogprobs(2, -0.1)), cached_tokens=16)
+    second = Delta("a", (3,), (TokenLogprobs(3, -0.2),), finish_reason=FinishReason.LENGTH)
+    running.put(first)
+    running.put(second)
+    running.put(Delta("a", finish_reason=FinishReason.ERROR, error="broken"))
+    taken = await running.take()
+    assert taken.tokens == (1, 2, 3) and [at.token for at in taken.logprobs] == [1, 2, 3]
+    assert taken.cached_tokens == 16 and taken.finish_reason is FinishReason.LENGTH
+    assert (await running.take()).error == "broken"
+    running.put(first)
+    assert await running.take() == first
