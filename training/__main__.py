@@ -2,25 +2,29 @@
 
 import logging
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from serving.models.folder import ModelFolderError
 from training import prepared
 from training.conversation import PAD
 from training.corpus import CorpusError, Example, read_corpus, read_sentences, read_topics
-from training.mixture import STAGES, SYNTHETIC, draw
+from training.mixture import STAGES, draw
 from training.packing import by_length, cut, pack
 from training.recipe import Recipe, RecipeError
 from training.synthetic import Generator
 from training.tokenizer import TOKENIZER_FILE, load_tokenizer, train_tokenizer
 
 if TYPE_CHECKING:
-    from training.evaluate import Model
+    from training.evaluation.model import Model
+    from training.evaluation.report import Report
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 console = Console()
@@ -28,9 +32,11 @@ console = Console()
 DataFolder = Annotated[Path, typer.Option("--data", help="Where prepared texts, the tokenizer and packed rows lie.")]
 RunFolder = Annotated[Path, typer.Option("--run", help="Where checkpoints and the log lie.")]
 RecipeFile = Annotated[Path, typer.Option("--recipe", exists=True, help="The run's settings, a TOML file.")]
+HELD_OUT_SYNTHETIC = 3000
 DEFAULT_DATA = Path("runs/data")
 DEFAULT_RUN = Path("runs/embedded")
 DEFAULT_RECIPE = Path("training/recipes/cpu.toml")
+REPORT_FILE = "evaluation.json"
 
 
 @app.command()
@@ -46,9 +52,9 @@ def prepare(
 
     def written() -> list[Example]:
         return [
-            Example(SYNTHETIC, held_out, messages=tuple(messages))
-            for held_out, count in ((False, synthetic), (True, synthetic // 50))
-            for messages in Generator(topics, sentences, seed=seed, held_out=held_out).conversations(count)
+            example
+            for held_out, count in ((False, synthetic), (True, HELD_OUT_SYNTHETIC))
+            for example in Generator(topics, sentences, seed=seed, held_out=held_out).examples(count)
         ]
 
     counts |= prepared.write(data, written())
@@ -78,7 +84,7 @@ def _sample(data: Path, size: int) -> list[str]:
         for source, share in stage.shares.items():
             left = size * share / len(STAGES)
             for example in prepared.read(data, source):
-                pieces = [message.content for message in example.messages] or [example.text]
+                pieces = example.pieces()
                 texts += pieces
                 left -= sum(map(len, pieces))
                 if left <= 0:
@@ -128,36 +134,78 @@ def train_model(
     console.print(f"{run}: step {int(state.step):,} of {feed.steps:,}")
 
 
-def _model(data: Path, run: Path, settings: Recipe) -> tuple["Model", int]:
-    """The run's last checkpoint with its tokenizer, and the tokens it was trained on."""
-    from training.evaluate import Model
+def _trained(data: Path, run: Path, settings: Recipe) -> tuple["Model", int]:
+    """The run's last checkpoint as `export` ships it, in bfloat16's values, and the tokens it was trained on."""
+    import jax
+    import jax.numpy as jnp
+
+    from training.evaluation.model import Model
     from training.train import last_state
 
     state = last_state(run, settings)
-    model = Model(state.params, settings.model.decoder_config(), load_tokenizer(data))
+    shipped = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16).astype(jnp.float32), state.params)
+    model = Model(shipped, settings.model.decoder_config(), load_tokenizer(data))
     return model, int(state.step) * settings.batch_tokens
 
 
 @app.command("evaluate")
 def evaluate_model(
-    data: DataFolder = DEFAULT_DATA, run: RunFolder = DEFAULT_RUN, recipe: RecipeFile = DEFAULT_RECIPE
+    data: DataFolder = DEFAULT_DATA,
+    run: RunFolder = DEFAULT_RUN,
+    recipe: RecipeFile = DEFAULT_RECIPE,
+    model: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Measure this model folder, not RUN's checkpoint.")
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Where the figures go as JSON.  [default: RUN/evaluation.json; none for --model]"),
+    ] = None,
+    examples: Annotated[int, typer.Option(min=1, help="At most so many a row.")] = 300,
+    temperature: Annotated[float | None, typer.Option(min=0, help="Instead of the model's own.")] = None,
+    top_p: Annotated[float | None, typer.Option(min=0, max=1, help="Instead of the model's own.")] = None,
+    repetition_penalty: Annotated[float | None, typer.Option(min=0.1, help="Instead of the model's own.")] = None,
 ) -> None:
-    """Measures RUN's last checkpoint on held-out examples and prints its replies to fixed prompts."""
-    from training.evaluate import evaluate
-    from training.export import SERVING_DEFAULTS
+    """Measures RUN's last checkpoint, or a model folder, on held-out examples; lets it answer forty fixed prompts."""
+    from training.evaluation.model import Model
+    from training.evaluation.suite import evaluate
+    from training.export import SERVING_DEFAULTS, served_sampling
 
-    model, _ = _model(data, run, Recipe.from_file(recipe))
-    report = evaluate(model, data, SERVING_DEFAULTS)
-    table = Table("held out", "value", title=f"{run}")
-    for source, value in report.bits_per_byte.items():
-        table.add_row(f"bits per byte, {source}", f"{value:.3f}")
-    table.add_row("bits per byte, all of these", f"{report.chat_bits_per_byte:.3f}")
-    table.add_row("replies that loop, default sampling", f"{report.loop_rate:.1%}")
-    table.add_row("replies that loop, greedy", f"{report.loop_rate_greedy:.1%}")
+    if model:
+        subject, trained_tokens, sampling = Model.from_folder(model), None, served_sampling(model)
+    else:
+        subject, trained_tokens = _trained(data, run, Recipe.from_file(recipe))
+        sampling, report = SERVING_DEFAULTS, report or run / REPORT_FILE
+    chosen = {"temperature": temperature, "top_p": top_p, "repetition_penalty": repetition_penalty}
+    sampling = replace(sampling, **{name: value for name, value in chosen.items() if value is not None})
+    found = evaluate(
+        subject,
+        data,
+        sampling,
+        name=(model or run).name,
+        trained_tokens=trained_tokens,
+        examples=examples,
+        console=console,
+    )
+    _print_report(found)
+    if report:
+        found.save(report)
+        console.print(f"written to {report}")
+
+
+def _print_report(report: "Report") -> None:
+    from training.evaluation.report import HEADINGS
+
+    for reply in report.replies:
+        console.print(f"[bold]{escape(reply.prompt)}[/]", highlight=False)
+        console.print(f"  {reply.reply}", highlight=False, markup=False)
+    split = Table("held out: source and kind", "examples")
+    for name, count in report.split.items():
+        split.add_row(name, f"{count:,}")
+    console.print(split)
+    table = Table(*HEADINGS, title=report.title())
+    for row in report.rows:
+        table.add_row(*row.cells())
     console.print(table)
-    for prompt, reply in report.replies:
-        console.print(f"[bold]{prompt}[/]", highlight=False)
-        console.print(f"  {reply}", highlight=False, markup=False)
 
 
 @app.command("export")
@@ -167,17 +215,18 @@ def export_model(
     run: RunFolder = DEFAULT_RUN,
     recipe: RecipeFile = DEFAULT_RECIPE,
 ) -> None:
-    """Writes RUN's last checkpoint as a Hugging Face folder, with a model card of what it measured."""
+    """Writes RUN's last checkpoint as a Hugging Face folder; its model card holds what `evaluate` measured."""
     import jax
 
-    from training.evaluate import evaluate
-    from training.export import SERVING_DEFAULTS, export, write_model_card
+    from training.evaluation.report import Report
+    from training.export import SERVING_DEFAULTS, export
+    from training.model_card import write_model_card
 
-    model, trained_tokens = _model(data, run, Recipe.from_file(recipe))
+    model, trained_tokens = _trained(data, run, Recipe.from_file(recipe))
+    report = Report.load(run / REPORT_FILE, trained_tokens, SERVING_DEFAULTS)
     export(model.params, model.config, model.tokenizer, out)
     parameters = sum(leaf.size for leaf in jax.tree.leaves(model.params))
-    report = evaluate(model, data, SERVING_DEFAULTS)
-    write_model_card(out, model.config, parameters, trained_tokens, report)
+    write_model_card(out, model.config, parameters, report)
     console.print(f"{out}: {parameters:,} parameters after {trained_tokens:,} tokens")
 
 
@@ -186,7 +235,7 @@ def main() -> None:
     logging.getLogger("absl").setLevel(logging.ERROR)  # orbax' notes would tear the progress bar apart
     try:
         app()
-    except (CorpusError, RecipeError, FileNotFoundError) as error:
+    except (CorpusError, RecipeError, ModelFolderError, FileNotFoundError) as error:
         console.print(f"[red]error:[/] {error}")
         raise SystemExit(2) from None
 

@@ -3,26 +3,32 @@
 `chat_template.jinja` writes the same text at serving time; a test holds the two together, token for token.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tokenizers import Tokenizer
+
+from serving.models.tool_calls import CALL, Call, write_call, write_tools
 
 BOS = "<|bos|>"
 PAD = "<|pad|>"
 END = "<|end|>"  # closes every message; the model's end-of-sequence token
 ROLE_TOKENS = {"system": "<|system|>", "user": "<|user|>", "assistant": "<|assistant|>", "tool": "<|tool|>"}
-# A later issue teaches tool calls; their tokens are in the vocabulary now, so that the token ids can stay.
-TOOL_TOKENS = ("<|tools|>", "<|call|>")
-SPECIAL_TOKENS = (BOS, PAD, END, *ROLE_TOKENS.values(), *TOOL_TOKENS)
+TOOLS = "<|tools|>"
+SPECIAL_TOKENS = (BOS, PAD, END, *ROLE_TOKENS.values(), TOOLS, CALL)
+
+Tool = Mapping[str, Any]
+"""An OpenAI function tool: {"type": "function", "function": {"name", "description", "parameters"}}."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What one side said. `role` is system, user, assistant or tool."""
+    """What one side said. `role` is system, user, assistant or tool; `calls` are the tools that an assistant calls."""
 
     role: str
     content: str
+    calls: tuple[Call, ...] = ()
 
 
 def user(content: str) -> Message:
@@ -33,6 +39,16 @@ def user(content: str) -> Message:
 def assistant(content: str) -> Message:
     """A message of the model."""
     return Message("assistant", content)
+
+
+def calling(*calls: Call) -> Message:
+    """A message of the model that calls tools."""
+    return Message("assistant", "", calls)
+
+
+def result(content: str) -> Message:
+    """What a called tool gave back."""
+    return Message("tool", content)
 
 
 def system(content: str) -> Message:
@@ -55,25 +71,33 @@ def encode_text(text: str, tokenizer: Tokenizer) -> Tokens:
     return Tokens(ids, [False] + [True] * (len(ids) - 1))
 
 
-def encode_conversation(messages: Sequence[Message], tokenizer: Tokenizer, *, learn_all: bool = False) -> Tokens:
-    """A conversation in the template's form.
+def encode_conversation(
+    messages: Sequence[Message], tokenizer: Tokenizer, *, tools: Sequence[Tool] = (), learn_all: bool = False
+) -> Tokens:
+    """A conversation in the template's form, the offered tools first.
 
-    Learned are the assistant's words and the END that closes them, or with `learn_all` everything after the BOS
-    (pretraining reads both sides of a dialogue).
+    Learned are the assistant's words and calls and the END that closes them, or with `learn_all` everything that people
+    say as well (pretraining reads both sides of a dialogue). Tools and their results are never learned.
     """
     end = tokenizer.token_to_id(END)
     ids, learned = [tokenizer.token_to_id(BOS)], [False]
+    if tools:
+        ids += [tokenizer.token_to_id(TOOLS), *_content_ids(write_tools(tools), tokenizer), end]
+        learned += [False] * (len(ids) - 1)
     for message in messages:
         content = _content_ids(message.content, tokenizer)
+        for call in message.calls:
+            content += [tokenizer.token_to_id(CALL), *_content_ids(write_call(call), tokenizer)]
         ids += [tokenizer.token_to_id(ROLE_TOKENS[message.role]), *content, end]
-        speaks = message.role == "assistant"
-        learned += [learn_all] + [learn_all or speaks] * (len(content) + 1)
+        said = learn_all and message.role != "tool"
+        learned += [said] + [said or message.role == "assistant"] * (len(content) + 1)
     return Tokens(ids, learned)
 
 
-def encode_prompt(messages: Sequence[Message], tokenizer: Tokenizer) -> list[int]:
+def encode_prompt(messages: Sequence[Message], tokenizer: Tokenizer, tools: Sequence[Tool] = ()) -> list[int]:
     """The tokens after which the assistant's next reply begins."""
-    return [*encode_conversation(messages, tokenizer).ids, tokenizer.token_to_id(ROLE_TOKENS["assistant"])]
+    conversation = encode_conversation(messages, tokenizer, tools=tools)
+    return [*conversation.ids, tokenizer.token_to_id(ROLE_TOKENS["assistant"])]
 
 
 def _content_ids(text: str, tokenizer: Tokenizer) -> list[int]:

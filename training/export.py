@@ -10,14 +10,13 @@ from tokenizers import Tokenizer
 
 from serving.models import checkpoint
 from serving.models.config import DecoderConfig
+from serving.models.generation_defaults import GenerationDefaults
 from training.conversation import BOS, END, PAD, SPECIAL_TOKENS
-from training.evaluate import Report
 from training.generate import Sampling
 from training.step import Params, decoder_from
 from training.tokenizer import TOKENIZER_FILE
 
 CHAT_TEMPLATE = Path(__file__).with_name("chat_template.jinja")
-MODEL_CARD = Path(__file__).with_name("model_card.md")
 SERVING_DEFAULTS = Sampling()
 """The sampling that this model talks best with; it ships in generation_config.json."""
 
@@ -34,29 +33,11 @@ def export(params: Params, config: DecoderConfig, tokenizer: Tokenizer, folder: 
     shutil.copyfile(CHAT_TEMPLATE, folder / "chat_template.jinja")
 
 
-def write_model_card(folder: Path, config: DecoderConfig, parameters: int, trained_tokens: int, report: Report) -> None:
-    """Writes FOLDER/README.md: what the model is, how good it measured, and what it cannot do."""
-    rows = [f"| bits per byte, {name} | {value:.3f} |" for name, value in report.bits_per_byte.items()]
-    rows.append(f"| bits per byte, all of these | {report.chat_bits_per_byte:.3f} |")
-    rows.append(f"| replies that loop, default sampling | {report.loop_rate:.1%} |")
-    rows.append(f"| replies that loop, greedy | {report.loop_rate_greedy:.1%} |")
-    replies = [
-        f"| {prompt} | {reply} |".replace("\n\n", "\n").replace("\n", "<br>") for prompt, reply in report.replies
-    ]
-    text = MODEL_CARD.read_text(encoding="utf-8")
-    slots = {
-        "PARAMETERS": f"{parameters / 1e6:.1f} million",
-        "LAYERS": str(config.layers),
-        "WIDTH": str(config.hidden_size),
-        "CONTEXT": f"{config.max_position:,}",
-        "VOCABULARY": f"{config.vocab_size:,}",
-        "TOKENS": f"{trained_tokens / 1e6:.1f} million",
-        "MEASURED": "\n".join(rows),
-        "REPLIES": "\n".join(replies),
-    }
-    for name, value in slots.items():
-        text = text.replace("{{" + name + "}}", value)
-    (folder / "README.md").write_text(text, encoding="utf-8")
+def served_sampling(folder: Path) -> Sampling:
+    """How the model in FOLDER is sampled where a request says nothing."""
+    defaults = GenerationDefaults.from_folder(folder)
+    tokens = {} if defaults.max_tokens is None else {"max_new_tokens": defaults.max_tokens}
+    return Sampling(defaults.temperature, defaults.top_p, defaults.repetition_penalty, **tokens)
 
 
 def _config(config: DecoderConfig, tokenizer: Tokenizer) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def conversations() -> list:
-    return list(Generator(["Ada Lovelace"], ["I like tea."], seed=3).conversations(120))
+    return [example.messages for example in Generator(["Ada Lovelace"], ["I like tea."], seed=3).examples(120)]
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +77,51 @@ def turns(*texts: str) -> list[dict]:
     return [{"role": ("user", "assistant")[index % 2], "content": text} for index, text in enumerate(texts)]
 
 
+def calling(name: str, **arguments: object) -> dict:
+    return {"role": "assistant", "content": None, "tool_calls": [{"name": name, "arguments": arguments}]}
+
+
+def back(result: object) -> dict:
+    return {"role": "tool", "content": json.dumps(result)}
+
+
+SERVICE_DIALOGUE = {
+    "id": "1_0",
+    "tools": [
+        {
+            "name": "BookTable",
+            "description": "Book a table",
+            "required": ["city", "date", "time"],
+            "optional": ["seats"],
+        }
+    ],
+    "messages": [
+        *turns("A table in oslo, please.", "For when?", "March 9th, at 2 in the afternoon."),
+        calling("BookTable", city="Oslo", date="2019-03-09", time="14:00", seats="dontcare"),
+        back([{"city": "Oslo", "price": "20"}, {"city": "Oslo", "price": "30"}]),
+        {"role": "assistant", "content": "It is booked for 20 dollars."},
+        *turns("And one for three of us in Rome, same time."),
+        calling("BookTable", city="Rome", date="2019-03-10", time="14:00", seats="3"),
+        back([]),
+        {"role": "assistant", "content": "Done."},
+    ],
+}
+COFFEE_ORDER = {
+    "id": "a",
+    "messages": [
+        *turns("A Mocha with oat milk."),
+        calling("get_menu_items", query="Mocha"),
+        back({"menu_items": [{"menu_item_id": "mocha-1", "milk": "milk-options"}]}),
+        calling(
+            "add_order_item",
+            menu_item_id="mocha-1",
+            quantity="1",
+            attributes=[{"attribute_id": "milk-options", "option": "Oat Milk"}],
+        ),
+        back({"order_id": "12345"}),
+        {"role": "assistant", "content": "Your Mocha is coming, that is 1 coffee."},
+    ],
+}
 CORPUS_FILES = {
     "tatoeba_en_sentences_ccby.txt.gz": ["Hi there, friend."] * 8,
     "common_voice_sentences_cc0.txt.gz": ["How big can elephants be?"] * 4,
@@ -96,10 +141,35 @@ CORPUS_FILES = {
         {"src": "personality_chat_friendly", "cat": "Bot_WhoAreYou", "messages": turns("Who?", "An agent")},
     ],
     "squad_train.jsonl.gz": [
-        {"src": "squad_dev", "title": "Oil", "answerable": True, "messages": turns("Oil. Where?", "There")},
-        {"src": "squad_dev", "title": "Oil", "answerable": False, "messages": turns("Oil. When?", "n/a")},
+        {
+            "src": "squad_dev",
+            "title": "Oil",
+            "answers": ["There", "there", "There"],
+            "messages": turns("Oil. Where?", "x"),
+        },
+        {
+            "src": "squad_dev",
+            "title": "Oil",
+            "answers": [],
+            "answerable": False,
+            "messages": turns("Oil. When?", "n/a"),
+        },
+        {"src": "squad_dev", "title": "Oil", "answers": ["far"], "messages": turns("Oil. " * 400, "too long")},
     ],
-    "reading_comp_misc.jsonl.gz": [{"src": "boolq_val", "context": "C", "messages": turns("C is it?", "yes")}],
+    "reading_comp_misc.jsonl.gz": [
+        {"src": "boolq_val", "context": "C", "answers": ["Yes."], "messages": turns("C is it?", "Yes.")}
+    ],
+    "sgd.jsonl.gz": [SERVICE_DIALOGUE],
+    "taskmaster4.jsonl.gz": [COFFEE_ORDER],
+    "intents_tool_calls.jsonl.gz": [
+        {"src": "snips", "messages": [*turns(words), calling(name, **arguments)]}
+        for words, name, arguments in (
+            ("play Jazz", "PlayMusic", {"genre": "Jazz"}),
+            ("play the album Blue", "PlayMusic", {"album": "Blue"}),
+            ("weather in Oslo", "GetWeather", {"city": "Oslo"}),
+            ("so funny", "general_praise", {}),
+        )
+    ],
 }
 
 

@@ -1,15 +1,23 @@
 """The commands, one after the other, from a tiny corpus to a checkpoint."""
 
+import io
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
+from training import prepared
 from training.__main__ import app, main
+from training.conversation import assistant, user
+from training.corpus import Example
+from training.export import SERVING_DEFAULTS
 from training.packing import Rows
 from training.recipe import Recipe
-from training.tokenizer import load_tokenizer
-from training.train import checkpoints
+from training.tokenizer import TOKENIZER_FILE, load_tokenizer
+from training.train import checkpoints, train
 
 RECIPE = """
 tokens = 6000
@@ -54,11 +62,43 @@ def test_from_texts_to_a_checkpoint(corpus: Path, tmp_path: Path) -> None:
         assert manager.latest_step() == 4
 
 
+def test_what_was_measured_is_in_the_exported_model_card(make_feed, recipe, tokenizer, tmp_path: Path) -> None:
+    settings, data, run, out = (tmp_path / name for name in ("recipe.toml", "data", "run", "model"))
+    settings.write_text(RECIPE)
+    train(make_feed(2), recipe, run, console=Console(file=io.StringIO()))
+    held_out = [Example("greetings", True, messages=(user(f"Hi {name}"), assistant("Hello!"))) for name in "ABC"]
+    prepared.write(data, held_out)
+    tokenizer.save(str(data / TOKENIZER_FILE))
+    common = ["--data", data, "--run", run, "--recipe", settings]
+
+    def invoke(*arguments) -> str:
+        result = CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    with pytest.raises(FileNotFoundError, match="python -m training evaluate"):
+        invoke("export", *common, "--out", out)
+    assert "no examples" in invoke("evaluate", *common, "--examples", 2)
+    measured = json.loads((run / "evaluation.json").read_text())
+    assert measured["trained_tokens"] == 2 * recipe.batch_tokens
+    invoke("export", *common, "--out", out)
+    card = (out / "README.md").read_text()
+    (bits,) = (row["estimate"]["value"] for row in measured["rows"] if row["name"] == "bits per byte, chat replies")
+    assert f"| bits per byte, chat replies | {bits:.3f} |" in card
+    again = tmp_path / "again.json"
+    invoke("evaluate", "--model", out, "--data", data, "--examples", 2, "--report", again, "--temperature", 0.7)
+    of_folder = json.loads(again.read_text())
+    assert of_folder["sampling"] == measured["sampling"] | {"temperature": 0.7}
+    assert measured["sampling"] == asdict(SERVING_DEFAULTS)
+    assert of_folder["rows"][0]["estimate"]["value"] == pytest.approx(bits, rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["pack", "--data", "nowhere"], "python -m training tokenizer"),
         (["evaluate", "--run", "nowhere", "--data", "nowhere"], "python -m training train"),
+        (["evaluate", "--model", "."], "config.json"),
     ],
 )
 def test_a_step_that_was_left_out_is_named(monkeypatch, capsys, tmp_path, arguments, message) -> None:

@@ -2,8 +2,10 @@
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from training.conversation import Message, system
+from training.corpus.example import Example
 from training.synthetic.grammar import Voice
 from training.synthetic.identity import INTENTS as IDENTITY
 from training.synthetic.knowledge import calendar, simple_fact, unknown_topic
@@ -11,7 +13,13 @@ from training.synthetic.memory import remembered
 from training.synthetic.passages import passage
 from training.synthetic.small_talk import GREETING, opening, small_talk
 from training.synthetic.tasks import choosing, counting, listing, poem, repeating, spelling, story, sums
+from training.synthetic.tools import tool_conversation
 from training.synthetic.words import CITIES
+
+TALK = "synthetic_talk"
+PASSAGE_SHARE = 0.36
+TOOL_SHARE = 0.34
+"""Of the conversations; a passage has few learned tokens, and so has a call."""
 
 _SYSTEM_PROMPTS = (
     "You are Tradewind, a [helpful|friendly|small] [assistant|model].",
@@ -36,41 +44,51 @@ class Generator:
         self._sentences = sentences
         self._voice = Voice(random.Random(f"{seed}-{held_out}"), held_out)
 
-    def conversations(self, count: int) -> Iterator[list[Message]]:
-        """Yields `count` conversations."""
+    def examples(self, count: int) -> Iterator[Example]:
+        """Yields `count` conversations: about passages, with tools, and plain talk."""
         for _ in range(count):
-            yield self._conversation()
+            dice = self._voice.rng.random()
+            if dice < PASSAGE_SHARE:
+                example = passage(self._voice)
+            elif dice < PASSAGE_SHARE + TOOL_SHARE:
+                example = tool_conversation(self._voice, lambda voice: self._exchange()[1])
+            else:
+                example = self._talk()
+            if self._voice.rng.random() < 0.15:
+                prompt = system(self._voice.reply(_SYSTEM_PROMPTS))
+                example = replace(example, messages=(prompt, *example.messages))
+            yield example
 
-    def _conversation(self) -> list[Message]:
-        rng = self._voice.rng
-        messages: list[Message] = []
+    def _talk(self) -> Example:
+        voice, rng = self._voice, self._voice.rng
+        greeted = rng.random() < 0.35
         if rng.random() < 0.15:
-            messages.append(system(self._voice.reply(_SYSTEM_PROMPTS)))
-        if rng.random() < 0.35:
-            messages += opening(self._voice)
-        dice = rng.random()
-        if dice < 0.3:
-            return messages + passage(self._voice)
-        if dice < 0.42:
-            between = self._exchange() if rng.random() < 0.5 else []
-            return messages + remembered(self._voice, between)
+            messages = GREETING.exchange(voice) if greeted else []  # no introduction: the person may tell a name
+            between = self._exchange()[1] if rng.random() < 0.5 else []
+            kind, exchange = "memory", remembered(voice, between)
+            return Example(TALK, voice.held_out, messages=(*messages, *exchange), kind=kind)
+        kind, messages = "", opening(voice) if greeted else []
         for _ in range(rng.choice((1, 1, 2, 2, 3, 4))):
-            messages += self._exchange()
-        return messages
+            kind, exchange = self._exchange()
+            messages += exchange
+        return Example(TALK, voice.held_out, messages=tuple(messages), kind=kind)
 
-    def _exchange(self) -> list[Message]:
+    def _exchange(self) -> tuple[str, list[Message]]:
+        """One question with its answer, and what kind it is."""
         voice, rng = self._voice, self._voice.rng
         dice = rng.random()
         if dice < 0.25:
-            return small_talk(voice)
+            return "small_talk", small_talk(voice)
         if dice < 0.47:
-            return rng.choice(IDENTITY).exchange(voice, city=rng.choice(CITIES))
-        if dice < 0.5:
-            return GREETING.exchange(voice)
-        if dice < 0.67:
-            return simple_fact(voice)
-        if dice < 0.77:
-            return unknown_topic(voice, self._topics)
-        if dice < 0.81:
-            return repeating(voice, self._sentences)
-        return rng.choice((listing, listing, calendar, sums, sums, counting, spelling, story, poem, choosing))(voice)
+            return "identity", rng.choice(IDENTITY).exchange(voice, city=rng.choice(CITIES))
+        if dice < 0.52:
+            return "greeting", GREETING.exchange(voice)
+        if dice < 0.66:
+            return "fact", simple_fact(voice)
+        if dice < 0.78:
+            return "unknown", unknown_topic(voice, self._topics)
+        if dice < 0.82:
+            return "task", repeating(voice, self._sentences)
+        return "task", rng.choice((listing, listing, calendar, sums, sums, counting, spelling, story, poem, choosing))(
+            voice
+        )

@@ -140,11 +140,26 @@ _UNKNOWN_ASKS = (
     "Have you heard of {topic}?",
     "What can you tell me about {topic}?",
     "What happened to {topic}?",
+    "[How old|How big|How good|How long] is {topic}?",
+    "[Who|What] [made|started|led|is behind] {topic}?",
+    "[Describe|Define|Summarise] {topic}[ for me| in one sentence| briefly|].",
+    "[Teach|Ask|Quiz] me about {topic}.",
+    "[I need to know|I want to learn|I am reading] about {topic}.",
+    "[In|From] which [year|country|century] is {topic}?",
+    "[Is|Was] {topic} [good|big|old|important|real]?",
+    "{topic}?",
+    "[My teacher|My son|A friend] asked me about {topic}. [What should I say?|Can you help?|Any idea?]",
+    "[Where|How] can I [see|find|visit] {topic}?",
+    "[Why|When|How] did {topic} become famous?",
 )
 _UNKNOWN_REPLIES = (
     "I do not know much about {topic}. [I am a small model.|If you give me a text about it, I can look for answers there.|]",
     "[Sorry, |]I do not know {topic} [well enough to say|well]. [Give me a short text about it and ask me again.|I know only a little about the world.|]",
     "I am not sure. I am a small model and I know little about {topic}.",
+    "That is more than I know. [I would have to guess, so I had better not.|Please look it up in a good book or on the web.|]",
+    "I cannot tell you about {topic}, because I [never learned enough about it|know very few facts]. [If you paste a text, I can read it for you.|]",
+    "[Honestly, |]I do not know. [A small model like me holds few facts.|My knowledge of {topic} is too poor to be useful.|]",
+    "{topic} is [beyond me|not something I know well]. [Can you give me a text about it?|An encyclopedia will serve you better.|]",
 )
 _CHECKED = (
     "{answer}",
