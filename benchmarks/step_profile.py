@@ -14,7 +14,7 @@ import json
 import re
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -131,7 +131,7 @@ def profile(engine: ProfiledEngine, name: str, steps: int, floor: float) -> Step
     plan = engine.last
     blocks = sum(-(-(chunk.end - chunk.start) // PAGE_SIZE) for chunk in plan.chunks)
     _, program = engine.runner.programs.choose(len(plan.rows) + len(plan.chunks), blocks)
-    scopes = dict(re.findall(r"%([\w.\-]+) = .*?op_name=\"([^\"]+)\"", program.as_text()))
+    scopes = operation_scopes(program.as_text())
     spent: Counter = Counter()
     for event in events:
         if event.get("ph") == "X" and event["name"] in scopes:
@@ -140,6 +140,37 @@ def profile(engine: ProfiledEngine, name: str, steps: int, floor: float) -> Step
     scale = device / sum(spent.values())
     parts = {part: spent[part] * scale for part in (*PARTS, REST)}
     return StepProfile(name, parts, device, {key: 1e3 * value / steps for key, value in host.items()}, floor)
+
+
+def operation_scopes(program: str) -> dict[str, str]:
+    """The named scope of every operation of a compiled program.
+
+    Products may lose their names to XLA's rewrites. One that did, alone or in a fusion, is attention's if it runs among
+    attention's operations, else the layers'. Loops and conditionals are left out: what they run is counted by itself.
+    """
+    scopes: dict[str, str] = {}
+    named: dict[str, list[str]] = defaultdict(list)  # scopes by computation
+    unnamed: dict[str, tuple[str, str]] = {}  # where each runs, and what it calls
+    computation = ""
+    for line in program.splitlines():
+        if opening := re.match(r"(?:ENTRY )?%([\w.\-]+) \(.*\{$", line):
+            computation = opening.group(1)
+        operation = re.match(r"\s+(?:ROOT )?%([\w.\-]+) = ", line)
+        if not operation or re.search(r"[\])}] (while|conditional|call)\(", line):
+            continue
+        if scope := re.search(r'op_name="([^"]+)"', line):
+            scopes[operation.group(1)] = scope.group(1)
+            named[computation].append(scope.group(1))
+        elif re.search(r" (dot|fusion)\(", line):
+            called = re.search(r"calls=%([\w.\-]+)", line)
+            unnamed[operation.group(1)] = computation, called.group(1) if called else ""
+    for name, (place, called) in unnamed.items():
+        if named[called]:
+            scopes[name] = named[called][0]
+        else:
+            attends = sum("/attention/" in scope for scope in named[place]) > len(named[place]) / 2
+            scopes[name] = "/layers/attention/dot_general" if attends else "/layers/dot_general"
+    return scopes
 
 
 def decode_profile(model: Model, streams: int, context: int) -> StepProfile:

@@ -138,29 +138,32 @@ def _attend_pages(
     table: Int[Array, "units pages"],
     cache: PagedKV,
 ) -> Float[Array, "units kv_heads queries head_dim"]:
-    """Each unit's queries over the keys of its pages, at and before each query's position.
+    """Each unit's queries over the keys of its pages, at and before each query's position, computed in float32.
 
     The queries' own kv_heads x head_dim say how the cache's channels are read: as its kv heads, or all as one.
     """
     units, kv_heads, queries, head_dim = q.shape
+    wide = q.astype(jnp.float32)  # XLA:CPU lacks some products of bfloat16 into float32
     pages = span_pages(cache.keys.shape[1])
     span = pages * cache.keys.shape[1]
 
     def add_span(index: Int[Array, ""], carry: tuple[jax.Array, jax.Array, jax.Array]):
         highest, total, mixed = carry
         numbers = lax.dynamic_slice(table, (0, index * pages), (units, pages))
-        keys, values = (stored[numbers].reshape(units, span, kv_heads, head_dim) for stored in cache)
-        scores = jnp.einsum("ukhd,uhqd->uhkq", keys, q, preferred_element_type=jnp.float32)
+        keys, values = (
+            stored[numbers].reshape(units, span, kv_heads, head_dim).astype(jnp.float32) for stored in cache
+        )
+        scores = jnp.einsum("ukhd,uhqd->uhkq", keys, wide)
         visible = (index * span + jnp.arange(span))[:, None] <= positions[:, None, :]
         scores = jnp.where(visible[:, None], scores, MASKED)
         new_highest = jnp.maximum(highest, jnp.max(scores, axis=2, keepdims=True))
         weights, fade = jnp.exp(scores - new_highest), jnp.exp(highest - new_highest)
         total = total * fade + jnp.sum(weights, axis=2, keepdims=True)
-        added = jnp.einsum("uhkq,ukhd->uhqd", weights.astype(values.dtype), values, preferred_element_type=jnp.float32)
+        added = jnp.einsum("uhkq,ukhd->uhqd", weights, values)
         return new_highest, total, mixed * fade.swapaxes(2, 3) + added
 
     nothing = jnp.full((units, kv_heads, 1, queries), MASKED)
-    start = (nothing, jnp.zeros_like(nothing), jnp.zeros(q.shape, jnp.float32))
+    start = (nothing, jnp.zeros_like(nothing), jnp.zeros_like(wide))
     spans = jnp.max(positions) // span + 1
     _, total, mixed = lax.fori_loop(0, spans, add_span, start)
     return (mixed / total.swapaxes(2, 3)).astype(q.dtype)

@@ -85,6 +85,15 @@ def test_penalties_are_the_reference_s(engine):
     assert reply.tokens[0] == penalised.argmax()
 
 
+def test_bfloat16_stays_near_the_float32_reference():
+    with offline(FOLDER, **OPTIONS, dtype="bfloat16") as engine:
+        (reply,) = engine.generate([request(temperature=0, max_tokens=8, prompt_logprobs=0)])
+    assert not reply.error and len(reply.tokens) == 8
+    expected = log_softmax(REFERENCE["logits"].astype(np.float64))
+    for index, entry in enumerate(reply.prompt_logprobs[1:]):
+        assert entry.logprob == pytest.approx(expected[index, entry.token], abs=0.3)
+
+
 def test_logprobs_are_those_of_the_reference(engine):
     (reply,) = engine.generate([request(temperature=0, logprobs=3)])
     expected = log_softmax(REFERENCE["logits"][len(PROMPT) - 1 :].astype(np.float64))
