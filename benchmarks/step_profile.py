@@ -146,7 +146,8 @@ def operation_scopes(program: str) -> dict[str, str]:
     """The named scope of every operation of a compiled program.
 
     Products may lose their names to XLA's rewrites. One that did, alone or in a fusion, is attention's if it runs among
-    attention's operations, else the layers'. Loops and conditionals are left out: what they run is counted by itself.
+    nothing but attention's operations, else the layers'. Loops and conditionals are left out: what they run is counted
+    by itself.
     """
     scopes: dict[str, str] = {}
     named: dict[str, list[str]] = defaultdict(list)  # scopes by computation
@@ -168,7 +169,7 @@ def operation_scopes(program: str) -> dict[str, str]:
         if named[called]:
             scopes[name] = named[called][0]
         else:
-            attends = sum("/attention/" in scope for scope in named[place]) > len(named[place]) / 2
+            attends = all("/attention/" in scope for scope in named[place])
             scopes[name] = "/layers/attention/dot_general" if attends else "/layers/dot_general"
     return scopes
 

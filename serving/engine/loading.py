@@ -1,5 +1,6 @@
 """From a model folder to an engine that can step: types, memory, weights, compiled programs."""
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from serving.engine.runner import Runner
 from serving.models import checkpoint
 from serving.models.config import DecoderConfig
 from serving.models.generation_defaults import GenerationDefaults
+
+log = logging.getLogger(__name__)
 
 HOST_MEMORY_SHARE = 0.125
 """Of a host's free memory, when the KV cache lives there: enough for long chats, little enough for a laptop."""
@@ -45,6 +48,8 @@ def load(folder: Path, options: EngineOptions, progress: Callable[[StartupProgre
     progress(StartupProgress("loading", message=folder.name))
     config = DecoderConfig.from_folder(folder)
     dtype = _dtype(options.dtype)
+    if jax.default_backend() == "cpu" and dtype != jnp.float32:
+        log.warning("%s on a CPU is many times slower than float32; --dtype auto computes in float32", dtype.name)
     decoder = checkpoint.load(folder, config, dtype)
     context = min(options.max_context or config.max_position, config.max_position)
     pages = _pages(options, config, context)
