@@ -137,14 +137,24 @@ def test_a_picture_of_failures_alone(tmp_path: Path, server: ServerProcess):
 
 def test_ctrl_c_reports_what_there_is(server: ServerProcess):
     command = [*BENCH, "--url", server.url, "--requests", "100000", "--output-tokens", "20", "--seconds", "600"]
-    process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    announced = process.stderr.readline()
-    assert "100,000 requests" in announced
-    before = served(server)
-    while served(server) < before + 10:
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    printed, noted = process.communicate(timeout=60)
+    with subprocess.Popen(
+        command,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored in what a shell starts with &
+    ) as process:
+        try:
+            announced = process.stderr.readline()
+            assert "100,000 requests" in announced
+            before = served(server)
+            while served(server) < before + 10:
+                assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            printed, noted = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert "stopped" in noted and "Traceback" not in noted
     assert "cut off at the end" in printed and "time to first token" in printed
 

@@ -85,15 +85,6 @@ def test_penalties_are_the_reference_s(engine):
     assert reply.tokens[0] == penalised.argmax()
 
 
-def test_bfloat16_stays_near_the_float32_reference():
-    with offline(FOLDER, **OPTIONS, dtype="bfloat16") as engine:
-        (reply,) = engine.generate([request(temperature=0, max_tokens=8, prompt_logprobs=0)])
-    assert not reply.error and len(reply.tokens) == 8
-    expected = log_softmax(REFERENCE["logits"].astype(np.float64))
-    for index, entry in enumerate(reply.prompt_logprobs[1:]):
-        assert entry.logprob == pytest.approx(expected[index, entry.token], abs=0.3)
-
-
 def test_logprobs_are_those_of_the_reference(engine):
     (reply,) = engine.generate([request(temperature=0, logprobs=3)])
     expected = log_softmax(REFERENCE["logits"][len(PROMPT) - 1 :].astype(np.float64))
@@ -140,6 +131,15 @@ def test_nothing_compiles_after_warm_up(engine):
     tokens(engine, temperature=1, top_p=0.8, repetition_penalty=1.1, logprobs=2, prompt_logprobs=0)
     engine.generate([request(temperature=0, prompt=PROMPT[:n], max_tokens=n) for n in range(1, 30)])
     assert engine.stats.compiles_after_warmup == 0
+
+
+def test_bfloat16_stays_near_the_float32_reference():
+    with offline(FOLDER, **OPTIONS, dtype="bfloat16") as engine:
+        (reply,) = engine.generate([request(temperature=0, max_tokens=8, prompt_logprobs=0)])
+    assert not reply.error and len(reply.tokens) == 8
+    expected = log_softmax(REFERENCE["logits"].astype(np.float64))
+    for index, entry in enumerate(reply.prompt_logprobs[1:]):
+        assert entry.logprob == pytest.approx(expected[index, entry.token], abs=0.3)
 
 
 def test_a_pool_too_small_for_all_preempts_and_every_reply_is_the_same():
