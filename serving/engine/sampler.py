@@ -165,8 +165,8 @@ def _first_largest(scores: Float[Array, "rows vocab"]) -> Int[Array, " rows"]:
 def _cut(scaled: Float[Array, "rows vocab"], rows: SamplingRows) -> Float[Array, "rows vocab"]:
     """Masks what min_p (arXiv 2407.01082), top_k and top_p (arXiv 1904.09751) leave out, one after the other.
 
-    Both thresholds nearly always lie among a row's SHORTLIST largest scores, which are quickly found; else the whole
-    vocabulary is searched.
+    Both thresholds nearly always lie among a row's SHORTLIST largest scores, which are quickly found; for a row where
+    they do not the whole vocabulary is searched. How one row is cut never hangs on the others.
     """
     vocab = scaled.shape[-1]
     best = jnp.max(scaled, axis=-1, keepdims=True)
@@ -176,10 +176,10 @@ def _cut(scaled: Float[Array, "rows vocab"], rows: SamplingRows) -> Float[Array,
     reached = _thresholds(shortlist, kept, best, k, rows.top_p[:, None])
     nucleus_found = (rows.top_p[:, None] >= 1) | (reached.mass >= reached.wanted)
     top_k_found = (k == vocab) | (k <= shortlist.shape[-1])
+    found = nucleus_found & top_k_found
+    cut = jnp.where(kept >= reached.threshold, kept, MASKED)
     return lax.cond(
-        jnp.all(nucleus_found & top_k_found),
-        lambda: jnp.where(kept >= reached.threshold, kept, MASKED),
-        lambda: _search(kept, best, k, rows.top_p[:, None]),
+        jnp.all(found), lambda: cut, lambda: jnp.where(found, cut, _search(kept, best, k, rows.top_p[:, None]))
     )
 
 

@@ -83,6 +83,15 @@ def test_the_shortlist_and_the_whole_search_agree():
         np.testing.assert_array_equal(found, _search(scaled, best, k, np.full((4, 1), top_p, np.float32)))
 
 
+def test_a_row_s_cut_does_not_hang_on_its_company():
+    """A flat row is searched whole; where rounding parts search and shortlist, its neighbours must not move."""
+    peaked = RNG.normal(size=(64, 4 * SHORTLIST)).astype(np.float32) * 4
+    flat = np.zeros((1, 4 * SHORTLIST), np.float32)
+    alone = _cut(peaked, sampling_rows(64, top_p=0.9))
+    beside = _cut(np.concatenate([peaked, flat]), sampling_rows(65, top_p=0.9))
+    np.testing.assert_array_equal(alone, beside[:64])
+
+
 def test_draws_follow_the_distribution():
     count = 20_000
     row = RNG.normal(size=VOCABULARY).astype(np.float32) * 2
