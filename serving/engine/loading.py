@@ -1,22 +1,32 @@
 """From a model folder to an engine that can step: types, memory, weights, compiled programs."""
 
+import dataclasses
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import psutil
+from flax import nnx
+from jax.experimental import multihost_utils
+from jax.typing import DTypeLike
 
-from serving.engine.attention import PagedKV
+from serving.engine.attention.backend import AttentionBackend, Demand, page_bytes
+from serving.engine.attention.choice import choose, usual_page_size
 from serving.engine.options import EngineOptions
 from serving.engine.request import EngineDescription, StartupProgress
 from serving.engine.runner import Runner
 from serving.models import checkpoint
 from serving.models.config import DecoderConfig
+from serving.models.decoder import Decoder
 from serving.models.generation_defaults import GenerationDefaults
+from sharding.layout import Layout
+from sharding.mesh import MeshSpec
+from sharding.rules import Rules
 
 log = logging.getLogger(__name__)
 
@@ -47,14 +57,26 @@ def load(folder: Path, options: EngineOptions, progress: Callable[[StartupProgre
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     progress(StartupProgress("loading", message=folder.name))
     config = DecoderConfig.from_folder(folder)
+    if options.quantise != "none":
+        config = dataclasses.replace(config, quantised=options.quantise)
     dtype = _dtype(options.dtype)
     if jax.default_backend() == "cpu" and dtype != jnp.float32:
         log.warning("%s on a CPU is many times slower than float32; --dtype auto computes in float32", dtype.name)
-    decoder = checkpoint.load(folder, config, dtype)
+    layout = plan_layout(config, options, jax.devices())
+    for note in layout.notes:
+        log.info("%s", note)
+    platform = layout.mesh.devices.flat[0].platform
+    options = dataclasses.replace(options, page_size=options.page_size or usual_page_size(platform))
+    decoder = checkpoint.load(folder, config, dtype, layout.place, abstract_decoder(layout, dtype))
     context = min(options.max_context or config.max_position, config.max_position)
-    pages = _pages(options, config, context)
+    attention, notes = choose_attention(options, layout, dtype, context)
+    for note in notes:
+        log.info("%s", note)
+    pages = _pages(options, layout, attention, context)
     context = min(context, pages * options.page_size)
-    runner = Runner(decoder, options, pages=pages, max_context=context, step_tokens=_step_tokens(options))
+    runner = Runner(
+        decoder, options, layout, attention, pages=pages, max_context=context, step_tokens=_step_tokens(options)
+    )
     _compile(runner, progress)
     description = EngineDescription(
         model=folder.name,
@@ -65,10 +87,48 @@ def load(folder: Path, options: EngineOptions, progress: Callable[[StartupProgre
         pages=pages,
         dtype=jnp.dtype(dtype).name,
         platform=jax.default_backend(),
-        fingerprint=checkpoint.fingerprint(folder, f"{jnp.dtype(dtype).name} {context}"),
+        fingerprint=checkpoint.fingerprint(folder, f"{jnp.dtype(dtype).name} {config.quantised} {context}"),
         eos_token_ids=GenerationDefaults.from_folder(folder).eos_token_ids,
     )
     return Loaded(runner, description, runner.step_tokens)
+
+
+def plan_layout(config: DecoderConfig, options: EngineOptions, devices: Sequence[jax.Device]) -> Layout:
+    """Where a model lies, as the options say. Raises ShardingError, with the arithmetic, where that cannot work."""
+    mesh = MeshSpec.parse(options.mesh) if options.mesh else None
+    rules = Rules.from_file(Path(options.sharding_rules)) if options.sharding_rules else Rules()
+    return Layout.plan(config, mesh, rules, devices)
+
+
+def choose_attention(
+    options: EngineOptions, layout: Layout, dtype: DTypeLike, context: int
+) -> tuple[AttentionBackend, list[str]]:
+    """The attention backend of an engine, and what it leaves to the reference. Raises ValueError where it cannot run.
+
+    Args:
+        context: tokens of the longest sequence.
+    """
+    demand = Demand(
+        config=layout.config,
+        kv_heads=layout.config.kv_heads // layout.rules.parts("kv_heads", layout.spec),
+        page_size=options.page_size,
+        dtype=dtype,
+        sequences=options.max_rows + _step_tokens(options) // options.page_size,
+        context=context,
+    )
+    return choose(options.attention, layout.mesh.devices.flat[0].platform, demand)
+
+
+def abstract_decoder(layout: Layout, dtype: DTypeLike) -> Decoder:
+    """The decoder that each of the layout's stages runs, its parameters without values."""
+    return nnx.eval_shape(
+        lambda: Decoder(layout.stage_config, dtype=dtype, rngs=nnx.Rngs(0), per_device=layout.per_device)
+    )
+
+
+def placed(decoder: Decoder, dtype: DTypeLike, layout: Layout) -> Decoder:
+    """A decoder that is in memory already, with its weights on the layout's devices."""
+    return nnx.merge(nnx.graphdef(abstract_decoder(layout, dtype)), layout.distribute(nnx.state(decoder)))
 
 
 def _compile(runner: Runner, progress: Callable[[StartupProgress], None]) -> None:
@@ -97,18 +157,27 @@ def _step_tokens(options: EngineOptions) -> int:
     return options.step_tokens or (128 if jax.default_backend() == "cpu" else 512)
 
 
-def _pages(options: EngineOptions, config: DecoderConfig, context: int) -> int:
+def _pages(options: EngineOptions, layout: Layout, attention: AttentionBackend, context: int) -> int:
     """How many pages the cache gets: as told, or what the memory holds up to every row at its longest."""
     if options.pages:
         return options.pages
-    page_bytes = PagedKV.page_bytes(config, options.page_size, _dtype(options.dtype))
+    shares = layout.rules.parts("kv_heads", layout.spec) * layout.stages
+    held = page_bytes(attention, layout.config, options.page_size, _dtype(options.dtype)) // shares
     most = options.max_rows * -(-context // options.page_size)
-    pages = int(min(most, _kv_memory(options) // page_bytes))
+    pages = _least(int(min(most, _kv_memory(options) // held)))
     if pages < 1:
         raise ValueError(
-            f"the KV cache may take {_kv_memory(options):.0f} bytes, but one page takes {page_bytes}; raise kv_memory"
+            f"the KV cache may take {_kv_memory(options):.0f} bytes, but one page takes {held} on each device; "
+            "raise kv_memory"
         )
     return pages
+
+
+def _least(pages: int) -> int:
+    """The fewest pages among the processes of a replica, whose hosts may have different memory free."""
+    if jax.process_count() == 1:
+        return pages
+    return int(multihost_utils.process_allgather(np.int32(pages)).min())
 
 
 def _kv_memory(options: EngineOptions) -> float:
