@@ -58,14 +58,16 @@ class InterleavedKV(NamedTuple):
     ) -> "InterleavedKV":
         rows, blocks = len(view.row_pages), len(view.block_pages)
         new = _padded(jnp.stack([k, v], axis=2)).reshape(len(k), *self.pages.shape[2:])
-        written = self.pages.at[view.row_pages, view.row_positions % self.page_size].set(new[:rows])
+        pages = self.pages.at[view.row_pages, view.row_positions % self.page_size].set(new[:rows])
+        if blocks:
+            made = new[rows:].reshape(blocks, *pages.shape[1:])
 
-        def write_block(index: Int[Array, ""], pages: jax.Array) -> jax.Array:
-            tokens = lax.dynamic_slice_in_dim(new, rows + index * self.page_size, self.page_size)
-            return lax.dynamic_update_index_in_dim(pages, tokens, view.block_pages[index], axis=0)
+            def write_block(index: Int[Array, ""], pages: jax.Array) -> jax.Array:
+                return lax.dynamic_update_index_in_dim(pages, made[index], view.block_pages[index], axis=0)
 
-        # Not scattered: for whole pages XLA:TPU would choose another layout, and copy the cache twice a layer.
-        return InterleavedKV(lax.fori_loop(0, blocks, write_block, written))
+            # Not scattered: for whole pages XLA:TPU would choose another layout, and copy the cache twice a layer.
+            pages = lax.fori_loop(0, blocks, write_block, pages)
+        return InterleavedKV(pages)
 
     def read(
         self, pages: Int[Array, "*N"]
