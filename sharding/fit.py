@@ -42,7 +42,7 @@ def fit(config: DecoderConfig, mesh: MeshSpec, rules: Rules) -> Fit:
             f"mesh {mesh}: data={mesh.data} are {mesh.data} engines of {mesh.replica.devices} devices each; "
             f"the mesh of one of them is {mesh.replica}"
         )
-    _refuse_split_attention(mesh, rules)
+    _refuse_impossible_rules(mesh, rules)
     fitted = _repeat_kv_heads(_keep_odd_vocabulary_whole(Fit(config, rules), mesh), mesh)
     sizes = _sizes(fitted.config)
     _refuse_idle_axes(mesh, fitted.rules, sizes)
@@ -54,7 +54,15 @@ def fit(config: DecoderConfig, mesh: MeshSpec, rules: Rules) -> Fit:
                 f"mesh {mesh}: {name} is {size}, which {_cut(axis, rules, mesh)} does not divide: {size} = {parts} x "
                 f"{size // parts} + {size % parts}; accepted are {_divisors(size)}{whole}"
             )
+    _refuse_unlike_stages(fitted, mesh)
     return fitted
+
+
+def stage_of(config: DecoderConfig, stages: int, stage: int = 0) -> DecoderConfig:
+    """The decoder that one of `stages` pipeline stages of equal length is."""
+    length = config.layers // stages
+    own = slice(stage * length, (stage + 1) * length)
+    return dataclasses.replace(config, layers=length, windows=config.windows[own], ropes=config.ropes[own])
 
 
 def widest(config: DecoderConfig, devices: int, rules: Rules) -> tuple[MeshSpec, tuple[str, ...]]:
@@ -90,13 +98,18 @@ def _sizes(config: DecoderConfig) -> dict[str, tuple[str, int]]:
     return sizes | ({"experts": ("num_experts", experts.count)} if experts else {})
 
 
-def _refuse_split_attention(mesh: MeshSpec, rules: Rules) -> None:
+def _refuse_impossible_rules(mesh: MeshSpec, rules: Rules) -> None:
     """Each device attends alone, with its query heads, over all pages of the kv heads that they read."""
     heads, kv_heads = (_cut(axis, rules, mesh) for axis in ("heads", "kv_heads"))
     if heads != kv_heads:
         raise ShardingError(
             f"mesh {mesh}: the rules cut heads along {heads or 'nothing'}, but kv_heads along {kv_heads or 'nothing'}; "
             "query heads and the key and value heads that they read lie on one device, so both rules must be alike"
+        )
+    if rules.table["layers"] not in ((), ("pipeline",)):
+        raise ShardingError(
+            f"mesh {mesh}: the rules cut layers along {' and '.join(rules.table['layers'])}; accepted are "
+            'layers = ["pipeline"] and layers = [], for only along that axis do devices take turns'
         )
     if rules.parts("pages", mesh) > 1:
         raise ShardingError(
@@ -115,6 +128,19 @@ def _refuse_idle_axes(mesh: MeshSpec, rules: Rules, sizes: dict[str, tuple[str, 
             raise ShardingError(
                 f"mesh {mesh}: {why}, so the {size} devices along it would compute the same; "
                 f"accepted is {mesh_axis}=1, or a rule that cuts one of {', '.join(present)} along it"
+            )
+
+
+def _refuse_unlike_stages(fitted: Fit, mesh: MeshSpec) -> None:
+    """All stages run one program, so the layers of each must see and turn alike."""
+    config, stages = fitted.config, fitted.rules.parts("layers", mesh)
+    for stage in range(1, stages):
+        if stage_of(config, stages, stage) != stage_of(config, stages):
+            length = config.layers // stages
+            raise ShardingError(
+                f"mesh {mesh}: {config.layers} layers make {stages} stages of {length}, but layers "
+                f"{stage * length} to {(stage + 1) * length - 1} have other windows or rotations than layers 0 to "
+                f"{length - 1}; accepted are numbers of stages that cut the layers between repeats of their pattern"
             )
 
 

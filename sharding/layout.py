@@ -12,8 +12,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jax.typing import DTypeLike
 
 from serving.models.config import DecoderConfig
-from sharding.fit import fit, widest
-from sharding.mesh import MeshSpec, ShardingError, build_mesh
+from sharding.fit import fit, stage_of, widest
+from sharding.mesh import AXES, MeshSpec, ShardingError, build_mesh
 from sharding.placement import Read, place, repeat_heads
 from sharding.rules import LogicalAxes, Rules
 
@@ -55,9 +55,28 @@ class Layout:
         return cls(fitted.config, mesh, fitted.rules, fitted.kv_repeats, narrowed + fitted.notes)
 
     @property
+    def stages(self) -> int:
+        """Pipeline stages, one behind the other."""
+        return self.rules.parts("layers", self.spec)
+
+    @property
+    def stage_config(self) -> DecoderConfig:
+        """The decoder that each stage runs: `config` with as many layers as one stage has."""
+        return stage_of(self.config, self.stages)
+
+    @property
+    def spec(self) -> MeshSpec:
+        """The mesh's sizes."""
+        return MeshSpec(**self.mesh.shape)
+
+    @property
     def replicated(self) -> NamedSharding:
         """For what every device holds whole, such as a step's inputs."""
         return NamedSharding(self.mesh, PartitionSpec())
+
+    def whole(self, x: jax.Array) -> jax.Array:
+        """`x` on every device, inside a program."""
+        return x if self.mesh.size == 1 else jax.lax.with_sharding_constraint(x, self.replicated)
 
     @property
     def kv_cache(self) -> NamedSharding:
@@ -109,28 +128,55 @@ class Layout:
         return place(tuple(held), dtype, self.even_sharding(name, tuple(held), axes), read)
 
     def distribute(self, state: nnx.State) -> nnx.State:
-        """The variables of a decoder that was built from the model's own config, placed as `config` wants them."""
+        """The variables of a decoder that was built from the model's own config, placed as `stage_config` wants them.
+
+        Of a pipeline's layers, those with the same place in each stage become one array with a first axis "layers".
+        """
+        variables = dict(nnx.to_flat_state(state))
+        length = self.stage_config.layers
 
         def of(path: tuple, variable: nnx.Variable) -> nnx.Variable:
-            value = np.asarray(variable.get_value())
-            axes = logical_axes(variable)
+            axes, value = logical_axes(variable), np.asarray(variable.get_value())
+            if self.stages > 1 and path[0] == "layers":
+                alike = [variables["layers", stage * length + path[1], *path[2:]] for stage in range(self.stages)]
+                axes, value = ("layers", *axes), np.stack([np.asarray(one.get_value()) for one in alike])
             return variable.replace(self.place(_name(path), value.shape, value.dtype, axes, value.__getitem__))
 
-        return nnx.map_state(of, state)
+        held = {
+            path: of(path, variable) for path, variable in variables.items() if path[0] != "layers" or path[1] < length
+        }
+        return nnx.from_flat_state(held)
 
-    def per_device(self, function: Callable, inputs: Any, outputs: Any) -> Callable:
+    def per_device(self, function: Callable, inputs: Any, outputs: Any, summed: tuple[str, ...] = ()) -> Callable:
         """`function` as every device runs it on the parts that it holds, without a word to the others.
 
-        `inputs` and `outputs` are trees of logical axes, each a PartitionSpec of their names. Attention is such a
-        function: query heads and the kv heads that they read lie on the same device.
+        `inputs` and `outputs` are trees of logical axes, each a PartitionSpec of their names. Results of which each
+        part of the logical axes `summed` brings a share are added up. Inside a pipeline's stage the stages' axis is
+        cut already.
         """
+        if self.mesh.size == 1:
+            return function
+        around = jax.sharding.get_abstract_mesh()
+        free = set(AXES) - set(around.manual_axes)
+        added = tuple(axis for name in summed for axis in self.rules.table[name] if axis in free)
+
+        def of(axes: PartitionSpec) -> PartitionSpec:
+            return PartitionSpec(*(_only(cut, free) for cut in self.rules.spec(axes)))
 
         def specs(tree: Any) -> Any:
-            return jax.tree.map(self.rules.spec, tree, is_leaf=lambda leaf: isinstance(leaf, PartitionSpec))
+            return jax.tree.map(of, tree, is_leaf=lambda leaf: isinstance(leaf, PartitionSpec))
+
+        def shared(*arguments: Any) -> Any:
+            return jax.lax.psum(function(*arguments), added) if added else function(*arguments)
 
         # Loops that start from constants and kernels both say nothing of which axes they vary along.
         return jax.shard_map(
-            function, mesh=self.mesh, in_specs=specs(inputs), out_specs=specs(outputs), check_vma=False
+            shared,
+            mesh=self.mesh if around.empty else around,
+            in_specs=specs(inputs),
+            out_specs=specs(outputs),
+            axis_names=free,
+            check_vma=False,
         )
 
 
@@ -150,3 +196,10 @@ def device_bytes(arrays: Any, shardings: Any) -> int:
 def _name(path: tuple) -> str:
     """A parameter's name in messages, e.g. `layers.0.mlp.up.kernel`."""
     return ".".join(map(str, path))
+
+
+def _only(cut: str | tuple[str, ...] | None, free: set[str]) -> str | tuple[str, ...] | None:
+    """Of the mesh axes that a dimension is cut along, those in `free`."""
+    if cut is None or isinstance(cut, str):
+        return cut if cut in free else None
+    return tuple(axis for axis in cut if axis in free) or None

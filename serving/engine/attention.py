@@ -6,16 +6,19 @@ longest context of the step, so one program serves every length and none pays fo
 softmax, arXiv 1805.02867).
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.sharding import PartitionSpec
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from serving.models.attention import soft_capped
 from serving.models.config import AttentionSpec, DecoderConfig
+from serving.models.per_device import WHOLE, PerDevice, on_one_device
 
 SPAN_TOKENS = 128
 """Context read at a time: short, for what lies beyond a sequence's end is wasted; not so short that loops dominate."""
@@ -52,23 +55,42 @@ class PagedKV(NamedTuple):
 class PageView(NamedTuple):
     """Where a step's tokens are written and what their queries see.
 
-    The table holds each row's page numbers, padded with the scratch page to whole spans.
+    Tables hold the page numbers of the sequence that a row or a block belongs to, padded with the scratch page to whole
+    spans.
     """
 
-    table: Int[Array, "rows+1 pages"]  # a last line of scratch, for blocks without work
+    row_table: Int[Array, "rows pages"]
     row_positions: Int[Array, " rows"]
     row_pages: Int[Array, " rows"]  # the page that a row's token is written to
-    block_rows: Int[Array, " blocks"]  # the row whose prompt a block belongs to
+    block_table: Int[Array, "blocks pages"]
     block_starts: Int[Array, " blocks"]  # position of each block's first token, the first of its page
     block_pages: Int[Array, " blocks"]  # the page that a block is
 
+    def writing(self, live: Bool[Array, ""], scratch: int) -> "PageView":
+        """This view where `live`; else one whose tokens are all written to the scratch page."""
+        return self._replace(
+            row_pages=jnp.where(live, self.row_pages, scratch), block_pages=jnp.where(live, self.block_pages, scratch)
+        )
+
+
+HEADS, KV_HEADS = PartitionSpec(None, "heads", None), PartitionSpec(None, "kv_heads", None)
+PAGED = PartitionSpec(("layers", "pages"), None, "kv_heads", None)
+"""Logical axes of queries, of new keys and values, and of those in pages."""
+
 
 class ReferenceAttention:
-    """Scatter-write, page gather, plain products: runs everywhere."""
+    """Scatter-write, page gather, plain products: runs everywhere.
 
-    def __init__(self, view: PageView, pages: int):
+    Args:
+        view: of the step.
+        pages: of the cache, without the scratch page.
+        per_device: how each device is given its heads to attend with.
+    """
+
+    def __init__(self, view: PageView, pages: int, per_device: PerDevice = on_one_device):
         self._view = view
         self._stride = pages + 1
+        self._per_device = per_device
 
     def __call__(
         self,
@@ -80,27 +102,47 @@ class ReferenceAttention:
         spec: AttentionSpec,
         sinks: Float[Array, " heads"] | None,
     ) -> tuple[Float[Array, "tokens heads head_dim"], PagedKV]:
-        """The `attend` of a decoder. Everything is written before anything is read, so sequences that share pages
-        written in this very step see them."""
-        view, base = self._view, layer * self._stride
-        rows, blocks = len(view.row_positions), len(view.block_starts)
-        page_size = cache.keys.shape[1]
+        """The `attend` of a decoder."""
+        attend = self._per_device(
+            partial(_attend, base=layer * self._stride, spec=spec),
+            inputs=(HEADS, KV_HEADS, KV_HEADS, PAGED, WHOLE, PartitionSpec("heads")),
+            outputs=(HEADS, PAGED),
+        )
+        return attend(q, k, v, cache, self._view, sinks)
 
-        def write(stored: jax.Array, new: jax.Array) -> jax.Array:
-            stored = stored.at[base + view.row_pages, view.row_positions % page_size].set(new[:rows])
-            if blocks:
-                stored = stored.at[base + view.block_pages].set(new[rows:].reshape(blocks, page_size, *new.shape[1:]))
-            return stored
 
-        cache = PagedKV(write(cache.keys, k), write(cache.values, v))
-        scaled = q.astype(jnp.float32) * spec.scale
-        table = base + view.table
-        out = _attend_rows(scaled[:rows], view.row_positions, table[:rows], cache, spec, sinks)
+def _attend(
+    q: Float[Array, "tokens heads head_dim"],
+    k: Float[Array, "tokens kv_heads head_dim"],
+    v: Float[Array, "tokens kv_heads head_dim"],
+    cache: PagedKV,
+    view: PageView,
+    sinks: Float[Array, " heads"] | None,
+    *,
+    base: int,
+    spec: AttentionSpec,
+) -> tuple[Float[Array, "tokens heads head_dim"], PagedKV]:
+    """Attention of one layer, whose pages begin at `base`.
+
+    Everything is written before anything is read, so sequences that share pages written in this very step see them.
+    """
+    rows, blocks = len(view.row_positions), len(view.block_starts)
+    page_size = cache.keys.shape[1]
+
+    def write(stored: jax.Array, new: jax.Array) -> jax.Array:
+        stored = stored.at[base + view.row_pages, view.row_positions % page_size].set(new[:rows])
         if blocks:
-            queries = scaled[rows:].reshape(blocks, page_size, *q.shape[1:])
-            mixed = _attend_blocks(queries, view.block_starts, table[view.block_rows], cache, spec, sinks)
-            out = jnp.concatenate([out, mixed.reshape(-1, *q.shape[1:])])
-        return out.astype(q.dtype), cache
+            stored = stored.at[base + view.block_pages].set(new[rows:].reshape(blocks, page_size, *new.shape[1:]))
+        return stored
+
+    cache = PagedKV(write(cache.keys, k), write(cache.values, v))
+    scaled = q.astype(jnp.float32) * spec.scale
+    out = _attend_rows(scaled[:rows], view.row_positions, base + view.row_table, cache, spec, sinks)
+    if blocks:
+        queries = scaled[rows:].reshape(blocks, page_size, *q.shape[1:])
+        mixed = _attend_blocks(queries, view.block_starts, base + view.block_table, cache, spec, sinks)
+        out = jnp.concatenate([out, mixed.reshape(-1, *q.shape[1:])])
+    return out.astype(q.dtype), cache
 
 
 def _attend_rows(

@@ -4,7 +4,7 @@ The names are those of the sharding rules (embed, heads, kv_heads, mlp, vocab, e
 and are read back by `nnx.get_partition_spec`; without a mesh they change nothing.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -37,8 +37,22 @@ def linear(
     )
 
 
+class ExpertWeights(NamedTuple):
+    """The projections of some experts, stacked, over rows that are sorted by expert."""
+
+    kernel: Float[Array, "experts inputs outputs"]
+    bias: Float[Array, "experts outputs"] | None
+
+    def __call__(
+        self, x: Float[Array, "rows inputs"], sizes: Int[Array, " experts"], expert_of: Int[Array, " rows"]
+    ) -> Float[Array, "rows outputs"]:
+        """The first sizes[0] rows go through expert 0, the next sizes[1] through expert 1, and so on."""
+        y = jax.lax.ragged_dot(x, self.kernel, sizes)
+        return y if self.bias is None else y + jnp.take(self.bias, expert_of, axis=0, mode="clip")
+
+
 class ExpertLinear(nnx.Module):
-    """A projection for each expert, stacked, over tokens that are sorted by expert."""
+    """The parameters of a projection for each expert."""
 
     def __init__(
         self,
@@ -55,12 +69,10 @@ class ExpertLinear(nnx.Module):
         self.kernel = nnx.Param(init(rngs.params(), (experts, inputs, outputs), dtype), **logical("experts", *axes))
         self.bias = nnx.Param(jnp.zeros((experts, outputs), dtype), **logical("experts", axes[1])) if bias else None
 
-    def __call__(
-        self, x: Float[Array, "tokens inputs"], sizes: Int[Array, " experts"], expert_of: Int[Array, " tokens"]
-    ) -> Float[Array, "tokens outputs"]:
-        """The first sizes[0] tokens go through expert 0, the next sizes[1] through expert 1, and so on."""
-        y = jax.lax.ragged_dot(x, self.kernel[...], sizes)
-        return y if self.bias is None else y + self.bias[...][expert_of]
+    @property
+    def weights(self) -> ExpertWeights:
+        """The parameters' values."""
+        return ExpertWeights(self.kernel[...], None if self.bias is None else self.bias[...])
 
 
 class RMSNorm(nnx.Module):

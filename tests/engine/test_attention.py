@@ -26,10 +26,10 @@ def test_a_long_row_a_short_one_and_a_block_see_their_windows_alone(window, sink
     table = np.stack([np.arange(PAGES), PAGES + np.arange(PAGES), np.full(PAGES, 2 * PAGES)]).astype(np.int32)
     last = length // PAGE - 1
     view = PageView(
-        table=table,
+        row_table=table[:2],
         row_positions=np.array([length - 1, short - 1], np.int32),
         row_pages=np.array([last, PAGES], np.int32),
-        block_rows=np.zeros(1, np.int32),
+        block_table=table[:1],
         block_starts=np.array([length], np.int32),
         block_pages=np.array([last + 1], np.int32),
     )

@@ -84,6 +84,18 @@ def test_attention_is_never_split_between_devices():
     assert "the rules cut pages along sequence=2; accepted is pages = []" in said
 
 
+def test_stages_must_be_alike():
+    alternating = (4096, None) * 14
+    fit(model(windows=alternating), MeshSpec(pipeline=7), Rules())
+    with pytest.raises(ShardingError, match="28 layers make 4 stages of 7, but layers 7 to 13 have other windows"):
+        fit(model(windows=alternating), MeshSpec(pipeline=4), Rules())
+
+
+def test_stages_are_one_axis():
+    with pytest.raises(ShardingError, match="the rules cut layers along tensor; accepted are layers ="):
+        fit(model(), MeshSpec(tensor=4), Rules().replace({"layers": "tensor"}))
+
+
 def test_a_vocabulary_of_odd_size_stays_whole():
     fitted = fit(model(vocab_size=152_065), MeshSpec(tensor=2), Rules())
     assert fitted.rules.table["vocab"] == ()
