@@ -111,16 +111,16 @@ def _refuse_impossible_rules(mesh: MeshSpec, rules: Rules) -> None:
             f"mesh {mesh}: the rules cut layers along {' and '.join(rules.table['layers'])}; accepted are "
             'layers = ["pipeline"] and layers = [], for only along that axis do devices take turns'
         )
-    if rules.parts("pages", mesh) > 1:
-        raise ShardingError(
-            f"mesh {mesh}: the rules cut pages along {_cut('pages', rules, mesh)}; accepted is pages = [], for any "
-            "sequence may read any page"
-        )
+    for axis, why in (("pages", "any sequence may read any page"), ("rows", "replicas divide sequences among them")):
+        if rules.parts(axis, mesh) > 1:
+            raise ShardingError(
+                f"mesh {mesh}: the rules cut {axis} along {_cut(axis, rules, mesh)}; accepted is {axis} = [], for {why}"
+            )
 
 
 def _refuse_idle_axes(mesh: MeshSpec, rules: Rules, sizes: dict[str, tuple[str, int]]) -> None:
     """Devices along an axis that cuts nothing would all compute the same."""
-    present = [axis for axis in rules.table if axis in sizes or axis == "rows"]
+    present = [axis for axis in rules.table if axis in sizes]
     for mesh_axis, size in mesh.sizes.items():
         if size > 1 and not any(mesh_axis in rules.table[axis] for axis in present):
             named = [axis for axis, mesh_axes in rules.table.items() if mesh_axis in mesh_axes]

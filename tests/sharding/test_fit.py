@@ -91,6 +91,12 @@ def test_stages_must_be_alike():
         fit(model(windows=alternating), MeshSpec(pipeline=4), Rules())
 
 
+@pytest.mark.parametrize("axis", ["pages", "rows"])
+def test_pages_and_rows_stay_whole(axis):
+    with pytest.raises(ShardingError, match=rf"the rules cut {axis} along tensor=4; accepted is {axis} = \[\]"):
+        fit(model(), MeshSpec(tensor=4), Rules().replace({axis: "tensor"}))
+
+
 def test_stages_are_one_axis():
     with pytest.raises(ShardingError, match="the rules cut layers along tensor; accepted are layers ="):
         fit(model(), MeshSpec(tensor=4), Rules().replace({"layers": "tensor"}))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
-from sharding.collectives import collectives, totals
+from sharding.collectives import collectives
 from sharding.mesh import MeshSpec, build_mesh
 from sharding.pipeline import WORTHWHILE_TOKENS, micro_batches, pipelined
 
@@ -49,9 +49,8 @@ def test_stages_talk_once_a_tick():
         )
 
     compiled = jax.jit(run).lower(weights, state, jnp.ones((count, 3, WIDTH))).compile()
-    permutes = totals(collectives(compiled.as_text()))["collective-permute"]
-    assert permutes.runs == count + stages - 1
-    assert permutes.bytes == permutes.runs * 3 * WIDTH * 4
+    permutes = [one for one in collectives(compiled.as_text()) if one.kind == "collective-permute"]
+    assert (count + stages - 1, 3 * WIDTH * 4) in [(one.times, one.bytes) for one in permutes]
 
 
 def test_how_a_step_is_divided():
