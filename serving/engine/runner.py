@@ -118,7 +118,7 @@ class Runner:
         graph, weights = nnx.split(decoder)
         leaves, treedef = jax.tree.flatten(weights)
         self._weights = tuple(leaves)
-        self._layout, self._shardings = layout, DeviceState.shardings(layout)
+        self.layout, self._shardings = layout, DeviceState.shardings(layout)
         empty = functools.partial(
             DeviceState.zeros, layout.config, options.max_rows, pages, options.page_size, leaves[0].dtype
         )
@@ -147,12 +147,12 @@ class Runner:
         held = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), (self._weights, self._state)
         )
-        jitted = jax.jit(step, donate_argnums=1, out_shardings=(self._shardings, self._layout.replicated))
+        jitted = jax.jit(step, donate_argnums=1, out_shardings=(self._shardings, self.layout.replicated))
         return jitted.lower(*held, self._whole(packed)).compile()
 
     def _whole(self, value: np.ndarray | np.generic) -> jax.ShapeDtypeStruct:
         """What the host gives every device."""
-        return jax.ShapeDtypeStruct(value.shape, value.dtype, sharding=self._layout.replicated)
+        return jax.ShapeDtypeStruct(value.shape, value.dtype, sharding=self.layout.replicated)
 
     @property
     def cache(self) -> PagedKV:
