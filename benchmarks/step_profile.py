@@ -26,6 +26,7 @@ from rich.table import Table
 
 from benchmarks import display, machine, models
 from benchmarks.contender import Model
+from serving.engine.loading import placed, plan_layout
 from serving.engine.options import EngineOptions
 from serving.engine.pages import PagePool
 from serving.engine.request import GenerationRequest, SamplingParams
@@ -75,8 +76,10 @@ class ProfiledEngine:
     def __init__(self, model: Model, rows: int, context: int, step_tokens: int) -> None:
         pages = rows * -(-context // PAGE_SIZE)
         options = EngineOptions(max_rows=rows, page_size=PAGE_SIZE, decode_steps=1)
-        decoder = checkpoint.load(model.folder, DecoderConfig.from_folder(model.folder), jnp.float32)
-        self.runner = Runner(decoder, options, pages=pages, max_context=context, step_tokens=step_tokens)
+        config = DecoderConfig.from_folder(model.folder)
+        layout = plan_layout(config, options, jax.devices()[:1])
+        decoder = placed(checkpoint.load(model.folder, config, jnp.float32), jnp.float32, layout)
+        self.runner = Runner(decoder, options, layout, pages=pages, max_context=context, step_tokens=step_tokens)
         self.scheduler = Scheduler(
             PagePool(pages, PAGE_SIZE),
             rows=rows,

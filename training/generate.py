@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from serving.models.config import DecoderConfig
-from serving.models.decoder import Attend
+from serving.models.attention import Attend, attention_weights, soft_capped
+from serving.models.config import AttentionSpec, DecoderConfig
 from training.step import Params, decoder_from
 
 _Cached = Float[Array, "rows kv_heads places head_dim"]
@@ -39,15 +39,23 @@ class Sampling:
 def _cached_attention(positions: Int[Array, "rows queries"]) -> Attend:
     """Writes keys and values at their positions and attends over all that lie at or before the query's."""
 
-    def attend(q: jax.Array, k: jax.Array, v: jax.Array, cache: Cache, layer: int) -> tuple[jax.Array, Cache]:
+    def attend(
+        q: jax.Array,
+        k: jax.Array,
+        v: jax.Array,
+        cache: Cache,
+        layer: int,
+        spec: AttentionSpec,
+        sinks: jax.Array | None,
+    ) -> tuple[jax.Array, Cache]:
         rows = jnp.arange(q.shape[0])[:, None]
         keys, values = (
             cached.at[rows, :, positions].set(fresh) for cached, fresh in zip(cache[layer], (k, v), strict=True)
         )
-        grouped = (q * q.shape[-1] ** -0.5).reshape(*q.shape[:2], k.shape[2], -1, q.shape[-1])
-        scores = jnp.einsum("bqkgd,bksd->bkgqs", grouped, keys)
-        visible = jnp.arange(keys.shape[2]) <= positions[..., None]
-        weights = jax.nn.softmax(jnp.where(visible[:, None, None], scores, -1e30), axis=-1)
+        grouped = (q * spec.scale).reshape(*q.shape[:2], k.shape[2], -1, q.shape[-1])
+        scores = soft_capped(jnp.einsum("bqkgd,bksd->bkgqs", grouped, keys), spec.soft_cap)
+        visible = spec.sees(positions[..., None], jnp.arange(keys.shape[2]))
+        weights = attention_weights(jnp.where(visible[:, None, None], scores, -1e30), sinks)
         mixed = jnp.einsum("bkgqs,bksd->bqkgd", weights, values).reshape(q.shape)
         return mixed, (*cache[:layer], (keys, values), *cache[layer + 1 :])
 

@@ -2,13 +2,14 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import psutil
+from flax import nnx
 
 from serving.engine.attention import PagedKV
 from serving.engine.options import EngineOptions
@@ -16,7 +17,11 @@ from serving.engine.request import EngineDescription, StartupProgress
 from serving.engine.runner import Runner
 from serving.models import checkpoint
 from serving.models.config import DecoderConfig
+from serving.models.decoder import Decoder
 from serving.models.generation_defaults import GenerationDefaults
+from sharding.layout import Layout
+from sharding.mesh import MeshSpec
+from sharding.rules import Rules
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +55,14 @@ def load(folder: Path, options: EngineOptions, progress: Callable[[StartupProgre
     dtype = _dtype(options.dtype)
     if jax.default_backend() == "cpu" and dtype != jnp.float32:
         log.warning("%s on a CPU is many times slower than float32; --dtype auto computes in float32", dtype.name)
-    decoder = checkpoint.load(folder, config, dtype)
+    layout = plan_layout(config, options, jax.devices())
+    for note in layout.notes:
+        log.info("%s", note)
+    decoder = placed(checkpoint.load(folder, config, dtype), dtype, layout)
     context = min(options.max_context or config.max_position, config.max_position)
-    pages = _pages(options, config, context)
+    pages = _pages(options, layout, context)
     context = min(context, pages * options.page_size)
-    runner = Runner(decoder, options, pages=pages, max_context=context, step_tokens=_step_tokens(options))
+    runner = Runner(decoder, options, layout, pages=pages, max_context=context, step_tokens=_step_tokens(options))
     _compile(runner, progress)
     description = EngineDescription(
         model=folder.name,
@@ -69,6 +77,21 @@ def load(folder: Path, options: EngineOptions, progress: Callable[[StartupProgre
         eos_token_ids=GenerationDefaults.from_folder(folder).eos_token_ids,
     )
     return Loaded(runner, description, runner.step_tokens)
+
+
+def plan_layout(config: DecoderConfig, options: EngineOptions, devices: Sequence[jax.Device]) -> Layout:
+    """Where a model lies, as the options say. Raises ShardingError, with the arithmetic, where that cannot work."""
+    mesh = MeshSpec.parse(options.mesh) if options.mesh else None
+    rules = Rules.from_file(Path(options.sharding_rules)) if options.sharding_rules else Rules()
+    return Layout.plan(config, mesh, rules, devices)
+
+
+def placed(decoder: Decoder, dtype: jnp.dtype, layout: Layout) -> Decoder:
+    """A decoder with its weights on the layout's devices, each stage's as one decoder of fewer layers."""
+    run = nnx.eval_shape(
+        lambda: Decoder(layout.stage_config, dtype=dtype, rngs=nnx.Rngs(0), per_device=layout.per_device)
+    )
+    return nnx.merge(nnx.graphdef(run), layout.distribute(nnx.state(decoder)))
 
 
 def _compile(runner: Runner, progress: Callable[[StartupProgress], None]) -> None:
@@ -97,16 +120,18 @@ def _step_tokens(options: EngineOptions) -> int:
     return options.step_tokens or (128 if jax.default_backend() == "cpu" else 512)
 
 
-def _pages(options: EngineOptions, config: DecoderConfig, context: int) -> int:
+def _pages(options: EngineOptions, layout: Layout, context: int) -> int:
     """How many pages the cache gets: as told, or what the memory holds up to every row at its longest."""
     if options.pages:
         return options.pages
-    page_bytes = PagedKV.page_bytes(config, options.page_size, _dtype(options.dtype))
+    shares = layout.rules.parts("kv_heads", layout.spec) * layout.stages
+    page_bytes = PagedKV.page_bytes(layout.config, options.page_size, _dtype(options.dtype)) // shares
     most = options.max_rows * -(-context // options.page_size)
     pages = int(min(most, _kv_memory(options) // page_bytes))
     if pages < 1:
         raise ValueError(
-            f"the KV cache may take {_kv_memory(options):.0f} bytes, but one page takes {page_bytes}; raise kv_memory"
+            f"the KV cache may take {_kv_memory(options):.0f} bytes, but one page takes {page_bytes} on each device; "
+            "raise kv_memory"
         )
     return pages
 

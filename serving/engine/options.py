@@ -37,6 +37,17 @@ class EngineOptions:
     decode_steps: int = _option(
         4, "Decode steps in one dispatch at most, while nobody waits for a row and steps are quick.", ge=1, le=64
     )
+    mesh: str = _option(
+        "",
+        "How many devices share the model along which axis, such as tensor=4,pipeline=2; empty cuts it among all "
+        "devices of this machine as far as its heads allow.",
+    )
+    sharding_rules: str = _option(
+        "", "TOML file of lines that say otherwise which axis of the mesh cuts what, such as vocab = []."
+    )
+    micro_batches: int = _option(
+        0, "Parts of a step that follow each other through a pipeline's stages; 0 takes the number of least time.", ge=0
+    )
     dtype: DType = _option("auto", "Type of weights and KV cache; auto picks what the platform is fast at.")
     prefix_cache: bool = _option(True, "Keep the pages of earlier prompts and replies for requests that begin alike.")
     compile_threads: int = _option(2, "Step programs compiled side by side at start.", ge=1, le=64)

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from flax import nnx
 
-from serving.engine.attention import span_pages
+from serving.engine.attention import PagedKV, span_pages
 from serving.engine.options import EngineOptions
 from serving.engine.programs import StepPrograms, step_shapes
 from serving.engine.request import TokenLogprobs
@@ -27,6 +27,7 @@ from serving.engine.step import (
     packed_views,
 )
 from serving.models.decoder import Decoder
+from sharding.layout import Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,27 +92,48 @@ class Runner:
     """Owns the device's state and the compiled programs; one thread calls it.
 
     Args:
-        decoder: the model, its weights already on the device.
+        decoder: the model, its weights already where `layout` wants them.
         options: rows, page size, decode steps and compile threads.
+        layout: how the model lies on its devices.
         pages: how many pages the cache holds.
         max_context: tokens of the longest sequence.
         step_tokens: prompt tokens in one step; `self.step_tokens` is this in whole pages of the longest sequence.
     """
 
-    def __init__(self, decoder: Decoder, options: EngineOptions, *, pages: int, max_context: int, step_tokens: int):
+    def __init__(
+        self,
+        decoder: Decoder,
+        options: EngineOptions,
+        layout: Layout,
+        *,
+        pages: int,
+        max_context: int,
+        step_tokens: int,
+    ):
         self._rows = options.max_rows
-        self._vocab = decoder.config.vocab_size
+        self._vocab = layout.config.vocab_size
         span = span_pages(options.page_size)
         longest = -(-max_context // options.page_size)
         self._paging = Paging(pages, options.page_size, sequence_pages=-(-longest // span) * span)
         graph, weights = nnx.split(decoder)
         leaves, treedef = jax.tree.flatten(weights)
         self._weights = tuple(leaves)
-        self._state = DeviceState.zeros(decoder.config, options.max_rows, pages, options.page_size, leaves[0].dtype)
-        self._program = StepProgram(graph, treedef, self._paging, options.decode_steps)
+        self.layout, self._shardings = layout, DeviceState.shardings(layout)
+        empty = functools.partial(
+            DeviceState.zeros, layout.config, options.max_rows, pages, options.page_size, leaves[0].dtype
+        )
+        self._state = jax.jit(empty, out_shardings=self._shardings)()
+        self._program = StepProgram(
+            graph, treedef, self._paging, options.decode_steps, layout, micro_batches=options.micro_batches
+        )
         self._bind = (
-            jax.jit(bind_slot, donate_argnums=0)
-            .lower(self._state.slots, np.int32(0), np.zeros(self._vocab, np.int32), np.zeros(self._vocab, np.float32))
+            jax.jit(bind_slot, donate_argnums=0, out_shardings=self._shardings.slots)
+            .lower(
+                self._state.slots,
+                self._whole(np.int32(0)),
+                self._whole(np.zeros(self._vocab, np.int32)),
+                self._whole(np.zeros(self._vocab, np.float32)),
+            )
             .compile()
         )
         max_blocks = max(1, min(step_tokens, max_context) // options.page_size)
@@ -122,8 +144,20 @@ class Runner:
     def _compile(self, shape: StepShape) -> Callable[..., Any]:
         packed, _ = packed_views(shape, self._paging)
         step = functools.partial(self._program, shape=shape)
-        abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), (self._weights, self._state))
-        return jax.jit(step, donate_argnums=1).lower(*abstract, packed).compile()
+        held = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), (self._weights, self._state)
+        )
+        jitted = jax.jit(step, donate_argnums=1, out_shardings=(self._shardings, self.layout.replicated))
+        return jitted.lower(*held, self._whole(packed)).compile()
+
+    def _whole(self, value: np.ndarray | np.generic) -> jax.ShapeDtypeStruct:
+        """What the host gives every device."""
+        return jax.ShapeDtypeStruct(value.shape, value.dtype, sharding=self.layout.replicated)
+
+    @property
+    def cache(self) -> PagedKV:
+        """The pages of keys and values as they lie on the devices now."""
+        return self._state.kv
 
     def dispatch(self, plan: StepPlan) -> Dispatched:
         """Hands a plan to the device and returns at once."""

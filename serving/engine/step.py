@@ -21,6 +21,9 @@ from serving.engine.attention import PagedKV, PageView, ReferenceAttention
 from serving.engine.request import MAX_HELD_STOPS, MAX_TOP_LOGPROBS
 from serving.engine.sampler import Drawn, SamplingRows, draw, top_logprobs
 from serving.models.config import DecoderConfig
+from serving.models.decoder import Decoder, Layers
+from sharding.layout import Layout
+from sharding.pipeline import micro_batches, pipelined
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -86,6 +89,14 @@ class DeviceState(NamedTuple):
                 jnp.zeros((slots + 1, config.vocab_size), jnp.int32),
                 jnp.zeros((slots + 1, config.vocab_size), jnp.float32),
             ),
+        )
+
+    @staticmethod
+    def shardings(layout: Layout) -> "DeviceState":
+        """Where each of these arrays lies: keys and values with their heads, the tables everywhere."""
+        return DeviceState(
+            PagedKV(layout.kv_cache, layout.kv_cache),
+            SlotState(layout.replicated, layout.replicated, layout.replicated),
         )
 
 
@@ -169,12 +180,16 @@ class StepProgram:
         graph: the decoder's structure; `weights` is a tuple of its leaves, in `treedef`'s order.
         paging: how the cache is cut.
         max_steps: decode steps of one dispatch at most.
+        layout: how the model lies on its devices.
+        micro_batches: of a pipelined step; 0 takes the number of least time.
     """
 
     graph: nnx.GraphDef
     treedef: jax.tree_util.PyTreeDef
     paging: Paging
     max_steps: int
+    layout: Layout
+    micro_batches: int = 0
 
     def __call__(
         self, weights: tuple[Array, ...], state: DeviceState, packed: Int[Array, " size"], *, shape: StepShape
@@ -203,7 +218,7 @@ class StepProgram:
         return state, StepOutputs(drawn, nothing, nothing.astype(jnp.int32)[..., None], nothing[..., None])
 
     def _forward(
-        self, decoder: nnx.Module, state: DeviceState, inputs: StepInputs, step: Int[Array, ""]
+        self, decoder: Decoder, state: DeviceState, inputs: StepInputs, step: Int[Array, ""]
     ) -> tuple[DeviceState, Drawn, Float[Array, "tokens embed"]]:
         """One step of every active row and all blocks; returns what the rows drew, and every token's hidden state."""
         rows, page_size, scratch_page = len(inputs.row_slots), self.paging.page_size, self.paging.pages
@@ -211,21 +226,20 @@ class StepProgram:
         row_positions = inputs.row_positions + step
         row_pages = inputs.row_table[jnp.arange(rows), row_positions // page_size]
         view = PageView(
-            table=inputs.row_table,
+            row_table=inputs.row_table[:rows],
             row_positions=row_positions,
             row_pages=jnp.where(decodes, row_pages, scratch_page),
-            block_rows=inputs.block_rows,
+            block_table=inputs.row_table[inputs.block_rows],
             block_starts=inputs.block_starts,
             block_pages=inputs.row_table[inputs.block_rows, inputs.block_starts // page_size],
         )
-        block_positions = inputs.block_starts[:, None] + jnp.arange(page_size)
         tokens = jnp.concatenate([state.slots.last_token[inputs.row_slots], inputs.block_tokens.reshape(-1)])
-        positions = jnp.concatenate([row_positions, block_positions.reshape(-1)])
-        hidden, kv = decoder(tokens, positions, ReferenceAttention(view, scratch_page), state.kv)
+        hidden, kv = self._through_layers(decoder, decoder.embedded(tokens), view, state.kv)
+        hidden = decoder.norm(hidden)
 
         # In a decode program every row draws from its own token.
         drawing = hidden[inputs.row_sources] if len(inputs.block_rows) else hidden
-        logits = decoder.logits(drawing)
+        logits = self.layout.whole(decoder.logits(drawing))
         with jax.named_scope("draw"):
             sampling = _as_booleans(inputs.sampling)
             drawn = draw(logits, 1 + row_positions, sampling, inputs.row_slots, state.slots.counts, state.slots.bias)
@@ -238,14 +252,51 @@ class StepProgram:
         )
         return DeviceState(kv, tables), drawn, hidden
 
+    def _through_layers(
+        self, decoder: Decoder, x: Float[Array, "tokens embed"], view: PageView, kv: PagedKV
+    ) -> tuple[Float[Array, "tokens embed"], PagedKV]:
+        """All layers over all tokens: at once, or stage by stage in micro-batches of some rows and some blocks each."""
+        rows, blocks = view.row_pages.size, view.block_pages.size
+        page_size, scratch_page, per_device = self.paging.page_size, self.paging.pages, self.layout.per_device
+
+        def through(layers: Layers, x: jax.Array, view: PageView, kv: PagedKV) -> tuple[jax.Array, PagedKV]:
+            block_positions = view.block_starts[:, None] + jnp.arange(page_size)
+            positions = jnp.concatenate([view.row_positions, block_positions.reshape(-1)])
+            return layers(x, positions, ReferenceAttention(view, scratch_page, per_device), kv)
+
+        if self.layout.stages == 1:
+            return through(decoder.layers, x, view, kv)
+
+        parts = micro_batches(self.layout.stages, rows, blocks, page_size, self.micro_batches)
+        graph, weights = nnx.split(decoder.layers)
+
+        def stage(weights: nnx.State, batch: tuple[jax.Array, PageView], kv: PagedKV, live: jax.Array):
+            x, view = batch
+            return through(nnx.merge(graph, weights), x, view.writing(live, scratch_page), kv)
+
+        def split(held: jax.Array) -> jax.Array:
+            return held.reshape(parts, len(held) // parts, *held.shape[1:])
+
+        def split_tokens(held: jax.Array) -> jax.Array:
+            return jnp.concatenate([split(held[:rows]), split(held[rows:])], axis=1)
+
+        def join_tokens(held: jax.Array) -> jax.Array:
+            share = rows // parts
+            return jnp.concatenate(
+                [held[:, :share].reshape(rows, -1), held[:, share:].reshape(blocks * page_size, x.shape[-1])]
+            )
+
+        made, kv = pipelined(stage, self.layout.mesh, weights, jax.tree.map(split, view), kv, split_tokens(x))
+        return join_tokens(made), kv
+
     def _prompt_logprobs(
-        self, decoder: nnx.Module, inputs: StepInputs, hidden: Float[Array, "block_tokens embed"]
+        self, decoder: Decoder, inputs: StepInputs, hidden: Float[Array, "block_tokens embed"]
     ) -> tuple[Float[Array, "blocks page"], Int[Array, "blocks page top"], Float[Array, "blocks page top"]]:
         """Logprobs of every block's targets when a block wants them, block by block to bound the logits' memory."""
         blocks, page_size = inputs.block_targets.shape
 
         def of_block(block: tuple[jax.Array, jax.Array]):
-            return top_logprobs(decoder.logits(block[0]), block[1])
+            return top_logprobs(self.layout.whole(decoder.logits(block[0])), block[1])
 
         def compute():
             return lax.map(of_block, (hidden.reshape(blocks, page_size, -1), inputs.block_targets))

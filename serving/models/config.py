@@ -1,12 +1,14 @@
-"""What a decoder looks like, read from a Hugging Face `config.json`."""
+"""What a decoder looks like, whatever family it is of. Plain values, no JAX."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-SUPPORTED_ARCHITECTURES = ("LlamaForCausalLM",)
-SUPPORTED_ROPE_TYPES = ("default", "linear", "llama3")
+from serving.models.rope_config import RopeConfig
+
+Activation = Literal["silu", "gelu_tanh", "clamped_swiglu"]
+"""How an MLP's gate opens; see `serving.models.mlp.gated`."""
 
 
 class UnsupportedModelError(ValueError):
@@ -14,47 +16,42 @@ class UnsupportedModelError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class RopeConfig:
-    """Rotary position embedding (Su et al. 2021) and how it is stretched beyond the trained context.
+class AttentionSpec:
+    """How one layer weighs what its queries see.
 
-    `linear` divides every position by `factor`; `llama3` divides only the slow frequencies (Llama 3.1's recipe,
-    between `low_freq_factor` and `high_freq_factor` wavelengths of the original context).
+    Scores are `scale` times the products of queries and keys, bent by `soft_cap * tanh(score / soft_cap)` where that is
+    set. A query sees its own position and those before it: the last `window` of them where that is set.
     """
 
-    theta: float = 10_000.0
-    type: Literal["default", "linear", "llama3"] = "default"
-    factor: float = 1.0
-    low_freq_factor: float = 1.0
-    high_freq_factor: float = 4.0
-    original_context: int = 8192
+    scale: float
+    window: int | None = None
+    soft_cap: float | None = None
 
-    @classmethod
-    def from_json(cls, config: dict[str, Any]) -> "RopeConfig":
-        """Reads `rope_theta` with `rope_scaling`, or the newer `rope_parameters` that holds both."""
-        scaling = config.get("rope_parameters") or config.get("rope_scaling") or {}
-        theta = float(scaling.get("rope_theta") or config.get("rope_theta") or 10_000.0)
-        kind = scaling.get("rope_type", scaling.get("type", "default"))
-        if kind not in SUPPORTED_ROPE_TYPES:
-            raise UnsupportedModelError(
-                f"config.json: rope_type is {kind!r}; accepted are {', '.join(SUPPORTED_ROPE_TYPES)}"
-            )
-        if kind == "default":
-            return cls(theta=theta)
-        if kind == "linear":
-            return cls(theta=theta, type="linear", factor=float(scaling["factor"]))
-        return cls(
-            theta=theta,
-            type="llama3",
-            factor=float(scaling["factor"]),
-            low_freq_factor=float(scaling["low_freq_factor"]),
-            high_freq_factor=float(scaling["high_freq_factor"]),
-            original_context=int(scaling["original_max_position_embeddings"]),
-        )
+    def sees(self, query: Any, key: Any) -> Any:
+        """Whether a query at one position sees a key at another; integers or arrays of them, which broadcast."""
+        past = key <= query
+        return past if self.window is None else past & (query - key < self.window)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpertsConfig:
+    """A mixture of experts in place of every MLP: each token goes to `per_token` of `count` (arXiv 1701.06538)."""
+
+    count: int
+    per_token: int
+    mlp_size: int
+    normalised: bool  # whether the weights of a token's experts sum to one
+    biased: bool = False  # router and experts
+    stored_as: Literal["separate", "mixtral", "fused", "mxfp4"] = "separate"  # see serving.models.tensors
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderConfig:
-    """The shape of a decoder-only transformer of the Llama family. Sizes count elements."""
+    """The shape of a decoder-only transformer. Sizes count elements; the defaults are Llama's.
+
+    `windows` and `ropes` say what differs from layer to layer, one entry a layer; empty, all layers are alike: without
+    a window, and turned by `rope`. An entry of None means no window, or no rotation.
+    """
 
     vocab_size: int
     hidden_size: int
@@ -67,8 +64,22 @@ class DecoderConfig:
     norm_eps: float = 1e-6
     rope: RopeConfig = RopeConfig()
     tied_embeddings: bool = False
-    attention_bias: bool = False
+    attention_bias: bool = False  # of query, key and value
+    attention_out_bias: bool = False
     mlp_bias: bool = False
+    activation: Activation = "silu"
+    norms: Literal["before", "after", "around"] = "before"  # where attention and MLP are normalised
+    norm_offset: float = 0.0  # what a norm's scales are counted from
+    query_key_norm: Literal["per_head", "all_heads"] | None = None
+    embedding_scale: float = 1.0
+    attention_scale: float | None = None  # None: head_dim ** -0.5
+    attention_soft_cap: float | None = None
+    attention_sinks: bool = False
+    logit_soft_cap: float | None = None
+    windows: tuple[int | None, ...] = ()
+    ropes: tuple[RopeConfig | None, ...] = ()
+    experts: ExpertsConfig | None = None
+    fused_projections: bool = False  # query, key and value stored as one tensor, gate and up as another
 
     def __post_init__(self) -> None:
         if self.heads % self.kv_heads:
@@ -76,8 +87,32 @@ class DecoderConfig:
                 f"config.json: num_attention_heads ({self.heads}) is not a multiple of "
                 f"num_key_value_heads ({self.kv_heads})"
             )
-        if self.head_dim % 2:
-            raise UnsupportedModelError(f"config.json: head_dim is {self.head_dim}; rotary embedding needs an even one")
+        for rope in {self.rope, *self.ropes} - {None}:
+            channels = int(self.head_dim * rope.rotated_share)
+            if channels % 2:
+                raise UnsupportedModelError(
+                    f"config.json: {channels} channels of a head turn (head_dim {self.head_dim} times "
+                    f"partial_rotary_factor {rope.rotated_share:g}); rotary embedding needs an even number"
+                )
+        for name, entries in (("window", self.windows), ("rope", self.ropes)):
+            if entries and len(entries) != self.layers:
+                raise UnsupportedModelError(
+                    f"config.json: {len(entries)} layers are told their {name}, num_hidden_layers is {self.layers}"
+                )
+        if self.experts and self.experts.per_token > self.experts.count:
+            raise UnsupportedModelError(
+                f"config.json: num_experts_per_tok ({self.experts.per_token}) is more than there are experts "
+                f"({self.experts.count})"
+            )
+
+    def attention_spec(self, layer: int) -> AttentionSpec:
+        """How layer `layer` weighs what it sees."""
+        scale = self.head_dim**-0.5 if self.attention_scale is None else self.attention_scale
+        return AttentionSpec(scale, self.windows[layer] if self.windows else None, self.attention_soft_cap)
+
+    def rope_of(self, layer: int) -> RopeConfig | None:
+        """How layer `layer` turns its heads; None where it does not."""
+        return self.ropes[layer] if self.ropes else self.rope
 
     @classmethod
     def from_folder(cls, folder: Path) -> "DecoderConfig":
@@ -86,33 +121,7 @@ class DecoderConfig:
 
     @classmethod
     def from_json(cls, config: dict[str, Any]) -> "DecoderConfig":
-        """Reads a parsed config.json, in the names that `transformers` gives a LlamaConfig."""
-        architectures = config.get("architectures") or ["(none named)"]
-        if architectures[0] not in SUPPORTED_ARCHITECTURES:
-            raise UnsupportedModelError(
-                f"config.json: architecture is {architectures[0]}; accepted are {', '.join(SUPPORTED_ARCHITECTURES)}"
-            )
-        activation = config.get("hidden_act", "silu")
-        if activation != "silu":
-            raise UnsupportedModelError(f"config.json: hidden_act is {activation!r}; accepted is 'silu'")
-        if config.get("quantization_config"):
-            raise UnsupportedModelError("config.json: quantization_config is set; accepted are unquantised weights")
-        try:
-            heads = int(config["num_attention_heads"])
-            return cls(
-                vocab_size=int(config["vocab_size"]),
-                hidden_size=int(config["hidden_size"]),
-                layers=int(config["num_hidden_layers"]),
-                heads=heads,
-                kv_heads=int(config.get("num_key_value_heads") or heads),
-                head_dim=int(config.get("head_dim") or config["hidden_size"] // heads),
-                mlp_size=int(config["intermediate_size"]),
-                max_position=int(config.get("max_position_embeddings", 2048)),
-                norm_eps=float(config.get("rms_norm_eps", 1e-6)),
-                rope=RopeConfig.from_json(config),
-                tied_embeddings=bool(config.get("tie_word_embeddings", False)),
-                attention_bias=bool(config.get("attention_bias", False)),
-                mlp_bias=bool(config.get("mlp_bias", False)),
-            )
-        except KeyError as missing:
-            raise UnsupportedModelError(f"config.json: {missing.args[0]} is missing") from None
+        """Reads a parsed config.json of any family in `serving.models.families`. Raises UnsupportedModelError."""
+        from serving.models.families import read_config  # families are written in terms of this class
+
+        return read_config(config)

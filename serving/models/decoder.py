@@ -1,11 +1,6 @@
-"""The decoder-only transformer: embed, layers of attention and MLP, logits.
+"""The decoder-only transformer: embed, layers of attention and MLP, logits. One decoder for all families."""
 
-The decoder does not know how keys and values are kept. It hands each layer's queries, keys and values to an `attend`
-function and threads that function's cache through: the engine attends over pages, training over the packed batch.
-"""
-
-from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -13,126 +8,128 @@ from flax import nnx
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int
 
+from serving.models.attention import Attend, Attention, Cache, soft_capped, unchanged
 from serving.models.config import DecoderConfig
-from serving.models.rope import Rotation, inverse_frequencies, rotate, rotations
-
-Cache = Any
-Attend = Callable[
-    [
-        Float[Array, "*N heads head_dim"],
-        Float[Array, "*N kv_heads head_dim"],
-        Float[Array, "*N kv_heads head_dim"],
-        Cache,
-        int,
-    ],
-    tuple[Float[Array, "*N heads head_dim"], Cache],
-]
-"""attend(q, k, v, cache, layer) -> (out, cache): stores the layer's k and v and mixes values for every query.
-
-q is not yet scaled; a query sees its own position and those before it in its sequence.
-"""
-
-
-class Attention(nnx.Module):
-    """Grouped-query attention: several query heads share one key/value head (arXiv 2305.13245)."""
-
-    def __init__(self, config: DecoderConfig, *, dtype: DTypeLike, rngs: nnx.Rngs):
-        def linear(inputs: int, outputs: int) -> nnx.Linear:
-            return nnx.Linear(
-                inputs, outputs, use_bias=config.attention_bias, dtype=dtype, param_dtype=dtype, rngs=rngs
-            )
-
-        self.query = linear(config.hidden_size, config.heads * config.head_dim)
-        self.key = linear(config.hidden_size, config.kv_heads * config.head_dim)
-        self.value = linear(config.hidden_size, config.kv_heads * config.head_dim)
-        self.out = linear(config.heads * config.head_dim, config.hidden_size)
-        self.head_dim = config.head_dim
-
-    def __call__(
-        self,
-        x: Float[Array, "*N embed"],
-        rotation: Rotation,
-        attend: Attend,
-        cache: Cache,
-        layer: int,
-    ) -> tuple[Float[Array, "*N embed"], Cache]:
-        def heads(projected: Float[Array, "*N channels"]) -> Float[Array, "*N heads head_dim"]:
-            return projected.reshape(*x.shape[:-1], -1, self.head_dim)
-
-        q = rotate(heads(self.query(x)), rotation)
-        k = rotate(heads(self.key(x)), rotation)
-        with jax.named_scope("attention"):
-            mixed, cache = attend(q, k, heads(self.value(x)), cache, layer)
-        return self.out(mixed.reshape(*x.shape[:-1], -1)), cache
-
-
-class MLP(nnx.Module):
-    """SwiGLU: down(silu(gate(x)) * up(x)) (arXiv 2002.05202)."""
-
-    def __init__(self, config: DecoderConfig, *, dtype: DTypeLike, rngs: nnx.Rngs):
-        def linear(inputs: int, outputs: int) -> nnx.Linear:
-            return nnx.Linear(inputs, outputs, use_bias=config.mlp_bias, dtype=dtype, param_dtype=dtype, rngs=rngs)
-
-        self.gate = linear(config.hidden_size, config.mlp_size)
-        self.up = linear(config.hidden_size, config.mlp_size)
-        self.down = linear(config.mlp_size, config.hidden_size)
-
-    def __call__(self, x: Float[Array, "*N embed"]) -> Float[Array, "*N embed"]:
-        return self.down(jax.nn.silu(self.gate(x)) * self.up(x))
+from serving.models.linear import RMSNorm, linear, logical
+from serving.models.mlp import MLP, ExpertsMLP
+from serving.models.per_device import PerDevice, on_one_device
+from serving.models.rope import Rotation, rotations
+from serving.models.rope_config import RopeConfig
 
 
 class Layer(nnx.Module):
-    """One pre-norm transformer layer."""
+    """Attention, then MLP, each added to what came in, with norms before, after or around both."""
 
-    def __init__(self, config: DecoderConfig, *, dtype: DTypeLike, rngs: nnx.Rngs):
-        def norm() -> nnx.RMSNorm:
-            return nnx.RMSNorm(config.hidden_size, epsilon=config.norm_eps, dtype=dtype, param_dtype=dtype, rngs=rngs)
-
-        self.attention_norm = norm()
-        self.attention = Attention(config, dtype=dtype, rngs=rngs)
-        self.mlp_norm = norm()
-        self.mlp = MLP(config, dtype=dtype, rngs=rngs)
+    def __init__(self, config: DecoderConfig, layer: int, *, dtype: DTypeLike, rngs: nnx.Rngs, per_device: PerDevice):
+        norm = partial(
+            RMSNorm,
+            config.hidden_size,
+            "embed",
+            epsilon=config.norm_eps,
+            offset=config.norm_offset,
+            dtype=dtype,
+            rngs=rngs,
+        )
+        before, after = config.norms != "after", config.norms != "before"
+        self.attention_norm = norm() if before else unchanged
+        self.attention = Attention(config, layer, dtype=dtype, rngs=rngs)
+        self.attention_post_norm = norm() if after else unchanged
+        self.mlp_norm = norm() if before else unchanged
+        if config.experts:
+            self.mlp = ExpertsMLP(config, dtype=dtype, rngs=rngs, per_device=per_device)
+        else:
+            self.mlp = MLP(config, dtype=dtype, rngs=rngs)
+        self.mlp_post_norm = norm() if after else unchanged
 
     def __call__(
-        self,
-        x: Float[Array, "*N embed"],
-        rotation: Rotation,
-        attend: Attend,
-        cache: Cache,
-        layer: int,
+        self, x: Float[Array, "*N embed"], rotation: Rotation | None, attend: Attend, cache: Cache, layer: int
     ) -> tuple[Float[Array, "*N embed"], Cache]:
         mixed, cache = self.attention(self.attention_norm(x), rotation, attend, cache, layer)
-        x = x + mixed
-        return x + self.mlp(self.mlp_norm(x)), cache
+        x = x + self.attention_post_norm(mixed)
+        return x + self.mlp_post_norm(self.mlp(self.mlp_norm(x))), cache
+
+
+class Layers(nnx.List):
+    """A decoder's layers, or those of one pipeline stage, one after another."""
+
+    def __init__(self, config: DecoderConfig, *, dtype: DTypeLike, rngs: nnx.Rngs, per_device: PerDevice):
+        super().__init__(
+            Layer(config, layer, dtype=dtype, rngs=rngs, per_device=per_device) for layer in range(config.layers)
+        )
+        self.config = config
+
+    def __call__(
+        self, x: Float[Array, "*N embed"], positions: Int[Array, "*N"], attend: Attend, cache: Cache
+    ) -> tuple[Float[Array, "*N embed"], Cache]:
+        """Hidden states after the last layer, not yet normalised, and the cache."""
+        turned = self._rotations(positions)
+        with jax.named_scope("layers"):
+            for index, layer in enumerate(self):
+                x, cache = layer(x, turned[self.config.rope_of(index)], attend, cache, index)
+        return x, cache
+
+    def _rotations(self, positions: Int[Array, "*N"]) -> dict[RopeConfig | None, Rotation | None]:
+        """The rotation of each rope among the layers, computed once for all layers that share it."""
+        config = self.config
+        ropes = {config.rope_of(layer) for layer in range(config.layers)}
+        return {
+            rope: rope and rotations(positions, rope.frequencies(config.head_dim, config.max_position), rope.magnitude)
+            for rope in ropes
+        }
 
 
 class Decoder(nnx.Module):
-    """A Llama-family decoder. Computes in `dtype`; norms, rotations and logits accumulate in float32."""
+    """A decoder of any supported family. Computes in `dtype`; norms, rotations and logits accumulate in float32.
 
-    def __init__(self, config: DecoderConfig, *, dtype: DTypeLike = jnp.float32, rngs: nnx.Rngs):
+    `per_device` says how what devices compute apart is run; everything else is left to the compiler.
+    """
+
+    def __init__(
+        self,
+        config: DecoderConfig,
+        *,
+        dtype: DTypeLike = jnp.float32,
+        rngs: nnx.Rngs,
+        per_device: PerDevice = on_one_device,
+    ):
         self.config = config
-        self.embed = nnx.Embed(config.vocab_size, config.hidden_size, dtype=dtype, param_dtype=dtype, rngs=rngs)
-        self.layers = nnx.List([Layer(config, dtype=dtype, rngs=rngs) for _ in range(config.layers)])
-        self.norm = nnx.RMSNorm(config.hidden_size, epsilon=config.norm_eps, dtype=dtype, param_dtype=dtype, rngs=rngs)
+        self.embed = nnx.Embed(
+            config.vocab_size,
+            config.hidden_size,
+            dtype=dtype,
+            param_dtype=dtype,
+            rngs=rngs,
+            embedding_metadata=logical("vocab", "embed"),
+        )
+        self.layers = Layers(config, dtype=dtype, rngs=rngs, per_device=per_device)
+        self.norm = RMSNorm(
+            config.hidden_size,
+            "embed",
+            epsilon=config.norm_eps,
+            offset=config.norm_offset,
+            dtype=dtype,
+            rngs=rngs,
+        )
         if not config.tied_embeddings:
-            self.head = nnx.Linear(
-                config.hidden_size, config.vocab_size, use_bias=False, dtype=dtype, param_dtype=dtype, rngs=rngs
+            self.head = linear(
+                config.hidden_size, config.vocab_size, ("embed", "vocab"), bias=False, dtype=dtype, rngs=rngs
             )
 
     def __call__(
         self, tokens: Int[Array, "*N"], positions: Int[Array, "*N"], attend: Attend, cache: Cache
     ) -> tuple[Float[Array, "*N embed"], Cache]:
         """Runs every layer over tokens at their positions; returns the normalised hidden states and the cache."""
-        x = self.embed(tokens)
-        # Computed once for all layers, not once a layer.
-        rotation = rotations(positions, inverse_frequencies(self.config.head_dim, self.config.rope))
-        with jax.named_scope("layers"):
-            for index, layer in enumerate(self.layers):
-                x, cache = layer(x, rotation, attend, cache, index)
+        x, cache = self.layers(self.embedded(tokens), positions, attend, cache)
         return self.norm(x), cache
+
+    def embedded(self, tokens: Int[Array, "*N"]) -> Float[Array, "*N embed"]:
+        """What the first layer reads."""
+        x = self.embed(tokens)
+        scale = self.config.embedding_scale
+        return x if scale == 1 else x * jnp.asarray(scale, x.dtype)
 
     def logits(self, hidden: Float[Array, "*N embed"]) -> Float[Array, "*N vocab"]:
         """Scores of the next token, float32."""
         with jax.named_scope("head"):
             scores = self.embed.attend(hidden) if self.config.tied_embeddings else self.head(hidden)
-            return scores.astype(jnp.float32)
+            return soft_capped(scores.astype(jnp.float32), self.config.logit_soft_cap)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from serving.models import folder as folder_module
-from serving.models.config import SUPPORTED_ARCHITECTURES
+from serving.models.families import SUPPORTED_ARCHITECTURES
 from serving.models.folder import HUB_FILES, HUB_SKIPPED, INDEX_NAME, ModelFolderError, find_model
 
 CONFIG = {

@@ -38,7 +38,8 @@ def paged_logits(decoder: Decoder, prompt: np.ndarray, reply: np.ndarray) -> np.
     starts = np.arange(blocks, dtype=np.int32) * PAGE
     padded = np.zeros(blocks * PAGE, np.int32)
     padded[: len(prompt)] = prompt
-    view = PageView(lines[:2], np.zeros(1, np.int32), lines[:1, 0], np.ones(blocks, np.int32), starts, table[:blocks])
+    block_table = np.broadcast_to(lines[1], (blocks, width))
+    view = PageView(lines[:1], np.zeros(1, np.int32), lines[:1, 0], block_table, starts, table[:blocks])
     tokens, positions = np.append(np.int32(5), padded), np.append(np.int32(0), np.arange(len(padded), dtype=np.int32))
     logits, cache = forward(weights, cache, tokens, positions, view)
     collected = [np.asarray(logits[1 : 1 + len(prompt)])]
@@ -47,7 +48,7 @@ def paged_logits(decoder: Decoder, prompt: np.ndarray, reply: np.ndarray) -> np.
         positions = np.array([0, position], np.int32)
         written = np.array([other, table[position // PAGE]], np.int32)
         nothing = np.zeros((0,), np.int32)
-        view = PageView(lines, positions, written, nothing, nothing, nothing)
+        view = PageView(lines[:2], positions, written, lines[:0], nothing, nothing)
         logits, cache = forward(weights, cache, np.array([7, token], np.int32), positions, view)
         collected.append(np.asarray(logits[1:]))
     return np.concatenate(collected)

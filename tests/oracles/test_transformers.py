@@ -7,12 +7,13 @@ import pytest
 from serving.models import checkpoint
 from serving.models.config import DecoderConfig
 from tests.oracles.paged import paged_logits
+from tests.oracles.test_golden import FAMILIES
 
 pytest.importorskip("torch", reason="the live oracle needs torch and transformers")
 pytest.importorskip("transformers", reason="the live oracle needs torch and transformers")
 
 
-@pytest.mark.parametrize("family", ["multi_head", "grouped_tied", "biased", "linear_rope", "llama3_rope"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_logits(family, tmp_path):
     from tests.oracles.families import write_model
 

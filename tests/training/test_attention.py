@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from serving.models.config import AttentionSpec
 from training.attention import packed_attention
 from training.step import initial_params, token_losses
 
@@ -14,7 +15,8 @@ def test_it_equals_masked_attention_written_out(length: int) -> None:
     rng = np.random.default_rng(0)
     q, k, v = (jnp.asarray(rng.normal(size=(2, length, heads, 8)), jnp.float32) for heads in (4, 2, 2))
     segments = jnp.asarray(np.sort(rng.integers(1, 4, size=(2, length))))
-    out, cache = jax.jit(lambda q, k, v: packed_attention(segments)(q, k, v, None, 0))(q, k, v)
+    spec = AttentionSpec(scale=8**-0.5)
+    out, cache = jax.jit(lambda q, k, v: packed_attention(segments)(q, k, v, None, 0, spec, None))(q, k, v)
     scores = jnp.einsum("bqhd,bshd->bhqs", q, jnp.repeat(k, 2, axis=2)) / jnp.sqrt(8)
     visible = jnp.tril(jnp.ones((length, length), bool)) & (segments[:, :, None] == segments[:, None])
     weights = jax.nn.softmax(jnp.where(visible[:, None], scores, -jnp.inf))
