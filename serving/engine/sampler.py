@@ -143,8 +143,16 @@ def _gumbel(seed: UInt32[Array, "rows 2"], positions: Int[Array, " rows"], vocab
     """
     row_key = _mix(_mix(_mix(seed[:, 0]) ^ seed[:, 1]) ^ positions.astype(jnp.uint32))
     bits = _mix(_mix(row_key)[:, None] ^ _mix(row_key[:, None] + jnp.arange(vocab, dtype=jnp.uint32)))
-    uniform = ((bits >> 8).astype(jnp.float32) + 0.5) * jnp.float32(2**-24)
-    return -jnp.log(-jnp.log(uniform))
+    return -jnp.log(-jnp.log(open_uniform(bits)))
+
+
+def open_uniform(bits: UInt32[Array, "*N"]) -> Float[Array, "*N"]:
+    """Numbers between 0 and 1, neither of them included, from the upper 23 bits.
+
+    With one bit more the largest would be rounded up to 1, whose noise is infinite: it would draw any token, even a
+    masked one, once in 2**24 tokens of vocabulary.
+    """
+    return ((bits >> 9).astype(jnp.float32) + 0.5) * jnp.float32(2**-23)
 
 
 def _mix(x: UInt32[Array, "*N"]) -> UInt32[Array, "*N"]:

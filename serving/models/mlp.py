@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from serving.models.config import Activation, DecoderConfig
 from serving.models.linear import ExpertLinear, ExpertWeights, linear
-from serving.models.per_device import WHOLE, PerDevice
+from serving.models.per_device import WHOLE, PerDevice, on_one_device
 
 SWIGLU_LIMIT = 7.0
 SWIGLU_ALPHA = 1.702
@@ -58,7 +58,9 @@ class ExpertsMLP(nnx.Module):
     devices, each computes the rows of its own, and the devices' sums are added up.
     """
 
-    def __init__(self, config: DecoderConfig, *, dtype: DTypeLike, rngs: nnx.Rngs, per_device: PerDevice):
+    def __init__(
+        self, config: DecoderConfig, *, dtype: DTypeLike, rngs: nnx.Rngs, per_device: PerDevice = on_one_device
+    ):
         experts = config.experts
         self.router = linear(
             config.hidden_size, experts.count, ("embed", None), bias=experts.biased, dtype=dtype, rngs=rngs

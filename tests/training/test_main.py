@@ -116,7 +116,7 @@ def test_a_step_that_was_left_out_is_named(monkeypatch, capsys, tmp_path, argume
 RECIPES = Path(__file__).parents[2] / "training/recipes"
 
 
-@pytest.mark.parametrize(("name", "context"), [("cpu", 1024), ("gpu", 2048)])
+@pytest.mark.parametrize(("name", "context"), [("cpu", 1024), ("cpu-continued", 1024), ("gpu", 2048)])
 def test_a_shipped_recipe_is_whole_and_its_model_small_enough(name, context) -> None:
     recipe = Recipe.from_file(RECIPES / f"{name}.toml")
     assert max(recipe.row_lengths) == recipe.model.max_position == context
