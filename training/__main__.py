@@ -123,14 +123,19 @@ def train_model(
     steps: Annotated[
         int | None, typer.Option(min=1, help="End before the packed rows do; the decay moves along.")
     ] = None,
+    begin_from: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Begin with what this run ended with."),
+    ] = None,
 ) -> None:
     """Trains, or goes on from RUN's last checkpoint. Stop it with Ctrl-C or SIGTERM at any time."""
     from training.feed import Feed
-    from training.train import train
+    from training.train import last_state, train
 
     settings = Recipe.from_file(recipe)
     feed = Feed.from_folder(data, settings, steps)
-    state = train(feed, settings, run, console=console)
+    params = last_state(begin_from, settings).params if begin_from else None
+    state = train(feed, settings, run, params=params, console=console)
     console.print(f"{run}: step {int(state.step):,} of {feed.steps:,}")
 
 

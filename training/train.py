@@ -16,16 +16,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from training.feed import Feed
 from training.optimiser import make_optimiser
 from training.recipe import Recipe
-from training.step import TrainState, initial_params, make_train_step
+from training.step import Params, TrainState, initial_params, make_train_step
 
 CHECKPOINT_SECONDS = 60.0
 LOG_FILE = "log.jsonl"
 CHECKPOINTS = "checkpoints"
 
 
-def initial_state(recipe: Recipe, steps: int) -> TrainState:
-    """The state before the first step; the same seed gives the same parameters."""
-    params = initial_params(recipe.model.decoder_config(), recipe.seed)
+def initial_state(recipe: Recipe, steps: int, params: Params | None = None) -> TrainState:
+    """The state before the first step, from given parameters or random ones; the same seed gives the same."""
+    if params is None:
+        params = initial_params(recipe.model.decoder_config(), recipe.seed)
+    else:
+        params = jax.tree.map(jnp.copy, params)  # a step donates its state
     return TrainState(params, make_optimiser(recipe, steps).init(params), jnp.zeros((), jnp.int32))
 
 
@@ -50,9 +53,17 @@ def last_state(run: Path, recipe: Recipe) -> TrainState:
 
 
 def train(
-    feed: Feed, recipe: Recipe, run: Path, *, stop_at: int | None = None, console: Console | None = None
+    feed: Feed,
+    recipe: Recipe,
+    run: Path,
+    *,
+    params: Params | None = None,
+    stop_at: int | None = None,
+    console: Console | None = None,
 ) -> TrainState:
     """Trains from RUN's last checkpoint, or from the start, to the feed's end (or to step `stop_at`).
+
+    A run starts from random parameters, or from `params`, such as those that another run ended with.
 
     Saves a checkpoint every minute, at the end, and on SIGTERM or Ctrl-C; the same call then goes on where it was.
     """
@@ -60,7 +71,7 @@ def train(
     end = min(feed.steps, stop_at or feed.steps)
     run.mkdir(parents=True, exist_ok=True)
     with checkpoints(run) as manager, _stop_signals() as stopped, _progress(console) as progress:
-        state = initial_state(recipe, feed.steps) if manager.latest_step() is None else restore(manager, recipe)
+        state = initial_state(recipe, feed.steps, params) if manager.latest_step() is None else restore(manager, recipe)
         first = int(state.step)
         bar = progress.add_task("train", total=end, completed=first, loss="", speed="", stage="compiling")
         with (run / LOG_FILE).open("a", encoding="utf-8") as log:

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from serving.engine.sampler import MASKED, PROMPT_SEEN, SHORTLIST, SamplingRows, _cut, _search, draw
+from serving.engine.sampler import MASKED, PROMPT_SEEN, SHORTLIST, SamplingRows, _cut, _search, draw, open_uniform
 
 VOCABULARY = 200
 RNG = np.random.default_rng(7)
@@ -109,6 +109,13 @@ def test_draws_follow_the_distribution():
     expected = softmax(np.where(kept_by_reference(row / 0.8, 10, 1.0, 0.0), row / 0.8, -np.inf))
     drawn = np.bincount(np.asarray(tokens), minlength=VOCABULARY) / count
     np.testing.assert_allclose(drawn, expected, atol=4 * np.sqrt(0.25 / count))
+
+
+def test_noise_is_finite_whatever_the_bits():
+    """Infinite noise would draw masked tokens."""
+    uniform = np.asarray(open_uniform(np.array([0, 511, 2**31, 2**32 - 512, 2**32 - 1], np.uint32)))
+    assert 0 < uniform.min() < uniform.max() < 1
+    assert np.isfinite(-np.log(-np.log(uniform))).all()
 
 
 def test_a_row_draws_the_same_in_any_company():

@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+import jax
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
@@ -16,6 +17,7 @@ from training.corpus import Example
 from training.export import SERVING_DEFAULTS
 from training.packing import Rows
 from training.recipe import Recipe
+from training.step import initial_params
 from training.tokenizer import TOKENIZER_FILE, load_tokenizer
 from training.train import checkpoints, train
 
@@ -111,6 +113,12 @@ def test_a_step_that_was_left_out_is_named(monkeypatch, capsys, tmp_path, argume
     assert message in capsys.readouterr().out.replace("\n", " ")
 
 
-def test_the_shipped_recipe_is_whole() -> None:
-    recipe = Recipe.from_file(Path(__file__).parents[2] / "training/recipes/cpu.toml")
-    assert max(recipe.row_lengths) == recipe.model.max_position == 1024
+RECIPES = Path(__file__).parents[2] / "training/recipes"
+
+
+@pytest.mark.parametrize(("name", "context"), [("cpu", 1024), ("cpu-continued", 1024), ("gpu", 2048)])
+def test_a_shipped_recipe_is_whole_and_its_model_small_enough(name, context) -> None:
+    recipe = Recipe.from_file(RECIPES / f"{name}.toml")
+    assert max(recipe.row_lengths) == recipe.model.max_position == context
+    shapes = jax.eval_shape(lambda: initial_params(recipe.model.decoder_config(), seed=0))
+    assert 2 * sum(leaf.size for leaf in jax.tree.leaves(shapes)) < 40e6  # bytes in bfloat16

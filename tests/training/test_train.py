@@ -34,6 +34,15 @@ def test_resuming_gives_the_parameters_of_an_uninterrupted_run(uninterrupted, ma
         np.testing.assert_array_equal(expected, found)
 
 
+def test_a_run_may_begin_where_another_ended(uninterrupted, make_feed, recipe, tmp_path) -> None:
+    state, run = uninterrupted
+    log = [json.loads(line) for line in (run / LOG_FILE).read_text().splitlines()]
+    begun = train(make_feed(STEPS), recipe, tmp_path, params=state.params, stop_at=1, console=quiet())
+    first = json.loads((tmp_path / LOG_FILE).read_text())
+    assert int(begun.step) == first["step"] == 1  # with a schedule of its own
+    assert first["loss"] < log[0]["loss"] - 0.1
+
+
 def test_the_loss_falls_and_is_logged(uninterrupted) -> None:
     _, run = uninterrupted
     entries = [json.loads(line) for line in (run / LOG_FILE).read_text().splitlines()]

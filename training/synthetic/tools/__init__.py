@@ -73,13 +73,13 @@ _FOLLOW_UPS = ("{phrase}.", "{phrase}, please.", "{phrase}", "[Make it|Let's say
 def tool_conversation(voice: Voice, talk: Talk) -> Example:
     """A conversation with one to five tools on offer; `talk` writes exchanges that need none."""
     dice = voice.rng.random()
-    if dice < 0.5:
+    if dice < 0.4:
         return _request(voice, told=False)
-    if dice < 0.7:
+    if dice < 0.52:
         return _request(voice, told=True)
-    if dice < 0.8:
+    if dice < 0.7:
         return _missing(voice)
-    if dice < 0.88:
+    if dice < 0.9:
         return _unfitting(voice)
     return _talking(voice, talk)
 
