@@ -11,8 +11,8 @@ Rates are peaks per second, of a whole chip; nothing reaches them. Every line of
 [nvidia-smi]: memory as the driver reports it (memory.total), which is what programs get.
 [gce]: docs.cloud.google.com/compute/docs/accelerator-optimized-machines, for machine types.
 [list]: Google Cloud's on-demand list prices with the machine around the chips, as its billing catalogue gave them to
-    SkyPilot (skypilot-org/skypilot-catalog, v9/gcp/vms.csv, 2026): us-central1, for H100 us-east4; for A100
-    cloud.google.com/compute/all-pricing, a2-ultragpu-1g. None where neither has an on-demand price in the US.
+    SkyPilot (skypilot-org/skypilot-catalog, catalogs/v9/gcp/vms.csv, 2026): us-central1, for H100 us-east4.
+    None where it has no on-demand price in the US, or several that contradict each other, as for A100.
 """
 
 from collections.abc import Mapping
@@ -159,8 +159,8 @@ _TABLE = (
         link_bandwidth=600 * GIGA / 2,
         shapes=_CARDS,
         machines={1: "a2-ultragpu-1g", 2: "a2-ultragpu-2g", 4: "a2-ultragpu-4g", 8: "a2-ultragpu-8g"},
-        price=5.07,
-        sources=("a100", "nvidia-smi", "gce", "list"),
+        price=None,
+        sources=("a100", "nvidia-smi", "gce"),
     ),
     Chip(
         name="h100",

@@ -169,7 +169,8 @@ class Footprint:
     def collectives(self, tokens: int, drawing: int, micro_batches: int = 1) -> list[Collective]:
         """What a device is likely to run in a step of so many tokens: sums, scores of those that draw, stages' results.
 
-        An estimate from the axes alone; the compiler may merge some and choose others.
+        Of these the last one is told to all, in two exchanges. An estimate from the axes alone; the compiler may merge
+        some and choose others.
         """
         config, passes = self.fitted.config, self.passes(micro_batches)
         found = []
@@ -179,8 +180,9 @@ class Footprint:
         if (parts := self.fitted.rules.parts("vocab", self.mesh)) > 1:
             found.append(Collective("all-gather", drawing * config.vocab_size * ACTIVATION_BYTES, parts))
         if self.stages > 1:
-            size = tokens // micro_batches * config.hidden_size * ACTIVATION_BYTES
-            found.append(Collective("collective-permute", size, self.stages, passes))
+            batch, step = (size * config.hidden_size * ACTIVATION_BYTES for size in (tokens // micro_batches, tokens))
+            found.append(Collective("collective-permute", batch, self.stages, passes))
+            found += [Collective(kind, step, self.stages) for kind in ("collective-permute", "all-reduce")]
         return found
 
     def passes(self, micro_batches: int) -> int:

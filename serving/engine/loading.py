@@ -17,6 +17,7 @@ from jax.typing import DTypeLike
 
 from serving.engine.attention.backend import AttentionBackend, Demand, page_bytes
 from serving.engine.attention.choice import choose, usual_page_size
+from serving.engine.lowering import abstract_decoder
 from serving.engine.options import EngineOptions
 from serving.engine.request import EngineDescription, StartupProgress
 from serving.engine.runner import Runner
@@ -56,9 +57,7 @@ def load(folder: Path, options: EngineOptions, progress: Callable[[StartupProgre
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     progress(StartupProgress("loading", message=folder.name))
-    config = DecoderConfig.from_folder(folder)
-    if options.quantise != "none":
-        config = dataclasses.replace(config, quantised=options.quantise)
+    config = served_config(DecoderConfig.from_folder(folder), options)
     dtype = _dtype(options.dtype)
     if jax.default_backend() == "cpu" and dtype != jnp.float32:
         log.warning("%s on a CPU is many times slower than float32; --dtype auto computes in float32", dtype.name)
@@ -68,12 +67,11 @@ def load(folder: Path, options: EngineOptions, progress: Callable[[StartupProgre
     platform = layout.mesh.devices.flat[0].platform
     options = dataclasses.replace(options, page_size=options.page_size or usual_page_size(platform))
     decoder = checkpoint.load(folder, config, dtype, layout.place, abstract_decoder(layout, dtype))
-    context = min(options.max_context or config.max_position, config.max_position)
-    attention, notes = choose_attention(options, layout, dtype, context)
+    attention, notes = choose_attention(options, layout, dtype, config.max_position)
     for note in notes:
         log.info("%s", note)
-    pages = _pages(options, layout, attention, context)
-    context = min(context, pages * options.page_size)
+    pages = _pages(options, layout, attention, config.max_position)
+    context = min(config.max_position, pages * options.page_size)
     runner = Runner(
         decoder, options, layout, attention, pages=pages, max_context=context, step_tokens=_step_tokens(options)
     )
@@ -91,6 +89,15 @@ def load(folder: Path, options: EngineOptions, progress: Callable[[StartupProgre
         eos_token_ids=GenerationDefaults.from_folder(folder).eos_token_ids,
     )
     return Loaded(runner, description, runner.step_tokens)
+
+
+def served_config(config: DecoderConfig, options: EngineOptions) -> DecoderConfig:
+    """The model as the options have it: its weights' type, and its longest context, by which LongRoPE is chosen."""
+    return dataclasses.replace(
+        config,
+        max_position=min(options.max_context or config.max_position, config.max_position),
+        quantised=config.quantised if options.quantise == "none" else options.quantise,
+    )
 
 
 def plan_layout(config: DecoderConfig, options: EngineOptions, devices: Sequence[jax.Device]) -> Layout:
@@ -117,13 +124,6 @@ def choose_attention(
         context=context,
     )
     return choose(options.attention, layout.mesh.devices.flat[0].platform, demand)
-
-
-def abstract_decoder(layout: Layout, dtype: DTypeLike) -> Decoder:
-    """The decoder that each of the layout's stages runs, its parameters without values."""
-    return nnx.eval_shape(
-        lambda: Decoder(layout.stage_config, dtype=dtype, rngs=nnx.Rngs(0), per_device=layout.per_device)
-    )
 
 
 def placed(decoder: Decoder, dtype: DTypeLike, layout: Layout) -> Decoder:

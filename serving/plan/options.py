@@ -32,7 +32,7 @@ class PlanOptions:
     )
     sharding_rules: str = _option("", WHERE, "FILE", "TOML file of lines that replace sharding rules.")
     step_tokens: int = _option(512, WHERE, "N", "Prompt tokens that one step reads beside the rows that decode.", min=1)
-    page_size: int = _option(16, WHERE, "N", "Tokens in one page of the KV cache.", min=1)
+    page_size: int = _option(0, WHERE, "N", "Tokens in one page of the KV cache; 0 takes what an engine would.", min=0)
 
     tokens_per_second: float | None = _option(None, TARGET, "N", "Of each stream, at least.", min=0)
     ttft: float | None = _option(None, TARGET, "MS", "Time to first token, at most.", min=0)

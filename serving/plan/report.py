@@ -9,7 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from serving.models.shapes import SHAPES
-from serving.plan.planner import MEMORY_SHARE, Demand, Model, Plan, Target
+from serving.plan.demand import Demand, Target
+from serving.plan.memory import MEMORY_SHARE
+from serving.plan.planner import Model, Plan
 from sharding.chips import CHIPS, PRICES_OF
 from sharding.collectives import totals
 

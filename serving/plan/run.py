@@ -12,10 +12,11 @@ from serving.models.shapes import SHAPES, published_shape
 from serving.plan import report
 from serving.plan.advice import advice
 from serving.plan.compiled import Steps, compile_steps, compiler_is_there, read
+from serving.plan.demand import Demand, Target
 from serving.plan.errors import PlanError
 from serving.plan.options import PlanOptions
 from serving.plan.parameters import parameters
-from serving.plan.planner import Demand, Model, Plan, Planner, Target
+from serving.plan.planner import Model, Plan, Planner
 from sharding.mesh import MeshSpec, ShardingError
 from sharding.rules import Rules
 from sharding.topology import Topology
@@ -68,9 +69,9 @@ def _on_topology(options: PlanOptions, planner: Planner, notes: Console) -> Plan
     estimated = planner.plan(topology, mesh)
     if reason := _why_estimated(options, estimated):
         return dataclasses.replace(estimated, notes=(*estimated.notes, reason))
-    demand, memory = planner.demand, estimated.memory
+    demand, memory = estimated.demand, estimated.memory
     pages = memory.needed_tokens // memory.page_size
-    steps = Steps(estimated.streams, demand.context, demand.step_tokens, demand.page_size, pages)
+    steps = Steps(estimated.streams, demand.context, demand.blocks, demand.page_size, pages)
     with notes.status(f"compiling two step programs for {topology.name}"):
         programs = compile_steps(planner.model.config, topology, mesh.replica, planner.rules, steps)
     return planner.plan(topology, mesh, read(*programs))

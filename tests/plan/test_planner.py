@@ -7,8 +7,10 @@ import pytest
 from serving.models.shapes import published_shape
 from serving.plan.advice import advice
 from serving.plan.compiled import Compiled
+from serving.plan.demand import Demand, Target
+from serving.plan.memory import MEMORY_SHARE, Memory
 from serving.plan.parameters import parameters
-from serving.plan.planner import MEMORY_SHARE, Demand, Memory, Model, Planner, Target
+from serving.plan.planner import Model, Planner
 from sharding.collectives import Collective
 from sharding.mesh import MeshSpec, ShardingError
 from sharding.rules import Rules
@@ -53,6 +55,16 @@ def test_a_card_of_80_gb(planner):
     assert plan.tokens_per_second == pytest.approx(104.1, rel=1e-3)
     assert plan.total_tokens_per_second == 16 * plan.tokens_per_second
     assert plan.price == pytest.approx(10.98)
+
+
+def test_pages_are_as_long_as_an_engine_makes_them(planner):
+    unsaid = dataclasses.replace(planner, demand=dataclasses.replace(DEMAND, context=8200, page_size=0))
+    tpu, gpu = (unsaid.plan(Topology.parse(name), MeshSpec()) for name in ("v5p:2x2x1", "h100:1"))
+    assert (tpu.memory.page_size, gpu.memory.page_size) == (tpu.demand.page_size, gpu.demand.page_size) == (128, 16)
+    assert (tpu.memory.needed_tokens, gpu.memory.needed_tokens) == (16 * 65 * 128, 16 * 513 * 16)
+    assert (tpu.demand.blocks, gpu.demand.blocks) == (4, 32)
+    short = dataclasses.replace(gpu.demand, context=100, step_tokens=8)
+    assert short.blocks == 1, "a step reads at least one page"
 
 
 def test_replicas_share_the_streams_and_no_memory(planner):

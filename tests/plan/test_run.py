@@ -65,7 +65,8 @@ def test_programs_get_json(capsys):
     )
     report = json.loads(capsys.readouterr().out)
     found = report["plan"]
-    assert report["demand"] == {"streams": 16, "context": 8192, "prompt": 512, "step_tokens": 512, "page_size": 16}
+    assert report["demand"] == {"streams": 16, "context": 8192, "prompt": 512, "step_tokens": 512, "page_size": 0}
+    assert found["memory_per_device"]["page_size"] == 16
     assert found["fits"] and found["machines"] == {"count": 1, "type": "a3-highgpu-2g"}
     assert found["mesh"] == {"data": 1, "pipeline": 1, "expert": 2, "sequence": 1, "tensor": 1}
     assert found["memory_per_device"]["weights"] == 2 * (45_097_156_608 // 2 + 1_605_636_096)

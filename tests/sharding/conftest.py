@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 
 DEVICES = "8"
+COMPILER = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+"""How a program is partitioned stays as it is; its machine code, which runs for moments, is made in two thirds of the
+time. JAX's own tests do so too."""
 REPORTS = "TRADEWIND_TEST_REPORTS"
 HERE = Path(__file__).parent
 OUTCOMES = pytest.StashKey[tuple[dict[str, list[pytest.TestReport]], str]]()
@@ -60,7 +63,7 @@ def _run_child(session: pytest.Session) -> tuple[dict[str, list[pytest.TestRepor
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "reports"
         path.touch()
-        environment = os.environ | {"JAX_NUM_CPU_DEVICES": DEVICES, REPORTS: str(path)}
+        environment = os.environ | COMPILER | {"JAX_NUM_CPU_DEVICES": DEVICES, REPORTS: str(path)}
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *wanted]
         child = subprocess.run(command, cwd=session.config.rootpath, env=environment, capture_output=True, text=True)
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -124,6 +124,8 @@ def test_stages_hand_on_micro_batches():
     found = footprint(CONFIG, "pipeline=2").collectives(24, 24, micro_batches=3)
     assert [(one.kind, one.bytes, one.devices, one.times) for one in found] == [
         ("collective-permute", 2 * 8 * 32, 2, 4),
+        ("collective-permute", 2 * 24 * 32, 2, 1),
+        ("all-reduce", 2 * 24 * 32, 2, 1),
     ]
 
 

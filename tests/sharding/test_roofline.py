@@ -83,7 +83,7 @@ def test_a_pipeline_reads_all_weights_one_after_the_other():
     assert two.kv_bytes == one.kv_bytes
     assert two.flops == one.flops + 2 * 16 * EMBEDDING, "both stages are counted with the scores"
     assert two.weight_bytes == pytest.approx(one.weight_bytes + 2 * EMBEDDING)
-    assert two.sent_bytes == 2 * 16 * 4096 * 2
+    assert two.sent_bytes == 4 * 16 * 4096 * 2, "on to the next stage in two ticks, and the result to all"
 
 
 def test_a_pipelines_chunks_go_through_in_micro_batches():

@@ -1,16 +1,12 @@
-"""Makes the notebooks: takes the cells of their scripts, runs them, and keeps what they print and draw.
+"""Runs notebooks and keeps in them what they print and draw.
 
-python -m notebooks.build [NAME ...]
-
-A notebook is written as NAME.py, a script of cells (jupytext's percent format), which reads well in a diff and which
-editors run cell by cell. NAME.ipynb is made from it, for people who read it where it is kept or open it in Jupyter.
+python -m notebooks.refresh [NAME ...]
 """
 
 import os
 import sys
 from pathlib import Path
 
-import jupytext
 import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
@@ -24,20 +20,17 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "file_extension": ".py"},
 }
+"""No versions, which would change with the machine."""
 
 
-def described(name: str) -> NotebookNode:
-    """The notebook of a script, not yet run. Cells are numbered, so that making it again changes nothing."""
-    notebook = jupytext.read(FOLDER / f"{name}.py", fmt="py:percent")
-    notebook.metadata = nbformat.from_dict(METADATA)
-    for number, cell in enumerate(notebook.cells):
-        cell.id, cell.metadata = f"cell-{number}", NotebookNode()
-    return notebook
+def kept(name: str) -> NotebookNode:
+    """A notebook as it is in the repository."""
+    return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
 
 
 def executed(name: str) -> NotebookNode:
-    """The same, run in a kernel of its own beside the scripts. Raises CellExecutionError with the cell that fails."""
-    notebook = described(name)
+    """A notebook as a new kernel leaves it. Raises CellExecutionError with the cell that fails."""
+    notebook = kept(name)
     client = NotebookClient(
         notebook,
         timeout=CELL_SECONDS,
@@ -45,14 +38,14 @@ def executed(name: str) -> NotebookNode:
         record_timing=False,
         coalesce_streams=True,
     )
-    paths = [str(FOLDER.parent), os.environ.get("PYTHONPATH", "")]
+    paths = [str(FOLDER.parent), os.environ.get("PYTHONPATH", "")]  # the code beside the notebooks, installed or not
     client.execute(env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))})
     notebook.metadata = nbformat.from_dict(METADATA)
     return notebook
 
 
 def main(names: list[str]) -> None:
-    """Writes some notebooks, or all."""
+    """Refreshes some notebooks, or all."""
     for name in names or NOTEBOOKS:
         nbformat.write(executed(name), FOLDER / f"{name}.ipynb")
 
