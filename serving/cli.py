@@ -131,8 +131,8 @@ def engine(
     For gateways on other machines of a private network; there is no authentication:
       [cyan]tradewind engine --model ./my-llama --listen 0.0.0.0:9100[/]
     One model over two hosts, the same but for the number on each; gateways reach it at the first, host0:9100:
-      [cyan]tradewind engine --model ./my-llama --listen 0.0.0.0:9100 --coordinator host0:8476 --process 0/2[/]
-      [cyan]tradewind engine --model ./my-llama --listen 0.0.0.0:9100 --coordinator host0:8476 --process 1/2[/]
+      [cyan]tradewind engine --model ./my-llama --listen 0.0.0.0:9100 --coordinator host0:8482 --process 0/2[/]
+      [cyan]tradewind engine --model ./my-llama --listen 0.0.0.0:9100 --coordinator host0:8482 --process 1/2[/]
     """
     from serving.engine import follower, server
     from serving.engine.member import ProcessGroup

@@ -37,12 +37,12 @@ class ProcessGroup:
 
     @classmethod
     def parse(cls, coordinator: str, process: str, listen: str) -> "ProcessGroup":
-        """Reads `host0:8476` and `1/2`; `listen` is where process 0 serves. Raises ProcessGroupError."""
+        """Reads `host0:8482` and `1/2`; `listen` is where process 0 serves. Raises ProcessGroupError."""
         if not coordinator or not process:
             given, missing = ("--coordinator", "--process") if coordinator else ("--process", "--coordinator")
             raise ProcessGroupError(
                 f"{given} needs {missing} beside it: a replica over several hosts takes both, such as "
-                "--coordinator host0:8476 --process 0/2"
+                "--coordinator host0:8482 --process 0/2"
             )
         number = re.fullmatch(r"([0-9]+)/([0-9]+)", process, re.ASCII)
         if not number or int(number[1]) >= int(number[2]):
@@ -54,7 +54,7 @@ class ProcessGroup:
         if not host or not _is_port(port):
             raise ProcessGroupError(
                 f"--coordinator is {coordinator!r}; accepted is HOST:PORT: the host of process 0 and a port that is "
-                "free there, such as host0:8476"
+                "free there, such as host0:8482"
             )
         leader = listen
         if not listen.startswith("unix:"):

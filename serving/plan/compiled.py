@@ -85,7 +85,6 @@ def tpu_devices(topology: Topology) -> list[jax.Device]:
     """The devices of a TPU topology, to compile for. Nothing can be put on them."""
     for name, value in COMPILE_ONLY.items():
         os.environ.setdefault(name, value)
-    jax.config.update("jax_platforms", "cpu")  # JAX would take this machine's accelerator for a better compiler
     alone = {"chips_per_host_bounds": (1, 1, 1)} if topology.chips == 1 else {}
     described = topologies.get_topology_desc(topology_name=topology.name, platform="tpu", **alone)
     return list(described.devices)

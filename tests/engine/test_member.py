@@ -14,10 +14,10 @@ LOADED = EngineDescription("tiny", 128, 32000, 4, 16, 32, "float32", "cpu", "f00
 @pytest.mark.parametrize(
     ("coordinator", "listen", "leader"),
     [
-        ("host0:8476", "0.0.0.0:9100", "host0:9100"),
+        ("host0:8482", "0.0.0.0:9100", "host0:9100"),
         ("10.0.0.1:1", "[::]:65535", "10.0.0.1:65535"),
-        ("[fe80::1]:8476", "0.0.0.0:9100", "[fe80::1]:9100"),
-        ("127.0.0.1:8476", "unix:/tmp/engine.sock", "unix:/tmp/engine.sock"),
+        ("[fe80::1]:8482", "0.0.0.0:9100", "[fe80::1]:9100"),
+        ("127.0.0.1:8482", "unix:/tmp/engine.sock", "unix:/tmp/engine.sock"),
     ],
 )
 def test_followers_find_the_leader_at_the_coordinator_s_host(coordinator, listen, leader):
@@ -27,11 +27,11 @@ def test_followers_find_the_leader_at_the_coordinator_s_host(coordinator, listen
 @pytest.mark.parametrize("process", ["2/2", "1", "1/", "/2", "-1/2", "0/0", "a/2", "1/2/3", " 1/2", "²/3"])
 def test_a_number_that_is_none_of_the_processes_is_refused(process):
     with pytest.raises(ProcessGroupError, match=r"accepted is I/N: .* from 0 to N-1, of N processes") as refused:
-        ProcessGroup.parse("host0:8476", process, "0.0.0.0:9100")
+        ProcessGroup.parse("host0:8482", process, "0.0.0.0:9100")
     assert repr(process) in str(refused.value)
 
 
-@pytest.mark.parametrize("coordinator", ["host0", "host0:", ":8476", "host0:0", "host0:70000", "host0:http"])
+@pytest.mark.parametrize("coordinator", ["host0", "host0:", ":8482", "host0:0", "host0:70000", "host0:http"])
 def test_a_coordinator_without_host_and_port_is_refused(coordinator):
     with pytest.raises(ProcessGroupError, match=f"--coordinator is '{coordinator}'; accepted is HOST:PORT"):
         ProcessGroup.parse(coordinator, "0/2", "0.0.0.0:9100")
@@ -39,17 +39,17 @@ def test_a_coordinator_without_host_and_port_is_refused(coordinator):
 
 def test_a_port_that_followers_cannot_know_is_refused():
     with pytest.raises(ProcessGroupError, match="--listen is '0.0.0.0:0'; .* a port from 1 to 65535"):
-        ProcessGroup.parse("host0:8476", "0/2", "0.0.0.0:0")
+        ProcessGroup.parse("host0:8482", "0/2", "0.0.0.0:0")
 
 
-@pytest.mark.parametrize(("coordinator", "process"), [("host0:8476", ""), ("", "0/2")])
+@pytest.mark.parametrize(("coordinator", "process"), [("host0:8482", ""), ("", "0/2")])
 def test_one_flag_without_the_other_is_refused(coordinator, process):
-    with pytest.raises(ProcessGroupError, match="--coordinator host0:8476 --process 0/2"):
+    with pytest.raises(ProcessGroupError, match="--coordinator host0:8482 --process 0/2"):
         ProcessGroup.parse(coordinator, process, "0.0.0.0:9100")
 
 
 def member(process: int, **options) -> Member:
-    group = ProcessGroup(process, 3, "host0:8476", "host0:9100")
+    group = ProcessGroup(process, 3, "host0:8482", "host0:9100")
     return replace(Member.of(group, EngineOptions(**options)), host=f"host{process}")
 
 

@@ -154,7 +154,7 @@ async def test_a_lost_leader_ends_its_followers_with_its_name(start):
 async def test_a_wrong_number_is_one_message_and_status_2():
     command = [sys.executable, "-m", "serving.cli", "engine", "--listen", "127.0.0.1:9100"]
     process = await asyncio.create_subprocess_exec(
-        *(*command, "--coordinator", "host0:8476", "--process", "2/2"), stderr=subprocess.PIPE
+        *(*command, "--coordinator", "host0:8482", "--process", "2/2"), stderr=subprocess.PIPE
     )
     _, message = await process.communicate()
     assert process.returncode == 2

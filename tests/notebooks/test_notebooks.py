@@ -4,6 +4,8 @@ What a notebook's text claims, its own cells assert.
 """
 
 import re
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from nbformat import NotebookNode
@@ -13,6 +15,14 @@ from notebooks.refresh import FOLDER, NOTEBOOKS, executed, kept
 LARGEST = 400_000  # bytes, of a notebook with its pictures
 MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|usr|opt|var|private|Users|work|mnt)/\w")
 PICTURES = {"image/png", "text/html"}
+
+
+@pytest.fixture(scope="module")
+def runs() -> Iterator[dict[str, Future[NotebookNode]]]:
+    """All notebooks, two at a time, for most of what each does keeps one core busy."""
+    pool = ThreadPoolExecutor(2)
+    yield {name: pool.submit(executed, name) for name in NOTEBOOKS}
+    pool.shutdown(cancel_futures=True)
 
 
 def code(notebook: NotebookNode) -> list[NotebookNode]:
@@ -40,8 +50,8 @@ def test_every_notebook_is_known():
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_notebook_runs_and_shows_what_is_kept(name):
-    now, before = executed(name), kept(name)
+def test_a_notebook_runs_and_shows_what_is_kept(name, runs):
+    now, before = runs[name].result(), kept(name)
     again = f"run `python -m notebooks.refresh {name}`"
     assert steady(now) == steady(before), again
     assert pictures(now) == pictures(before), again

@@ -8,17 +8,27 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import jax
 import pytest
 
 DEVICES = "8"
-COMPILER = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-"""How a program is partitioned stays as it is; its machine code, which runs for moments, is made in two thirds of the
-time. JAX's own tests do so too."""
 REPORTS = "TRADEWIND_TEST_REPORTS"
 HERE = Path(__file__).parent
 OUTCOMES = pytest.StashKey[tuple[dict[str, list[pytest.TestReport]], str]]()
+
+
+@pytest.fixture
+def quick_compiler() -> Iterator[None]:
+    """Whole engines compile in two thirds of the time, to machine code that is slower and rounds otherwise.
+
+    How a program is partitioned stays as it is. JAX's own tests do so too.
+    """
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -63,7 +73,7 @@ def _run_child(session: pytest.Session) -> tuple[dict[str, list[pytest.TestRepor
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "reports"
         path.touch()
-        environment = os.environ | COMPILER | {"JAX_NUM_CPU_DEVICES": DEVICES, REPORTS: str(path)}
+        environment = os.environ | {"JAX_NUM_CPU_DEVICES": DEVICES, REPORTS: str(path)}
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *wanted]
         child = subprocess.run(command, cwd=session.config.rootpath, env=environment, capture_output=True, text=True)
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -28,6 +28,7 @@ def test_each_device_attends_with_its_heads(backend, window):
     np.testing.assert_allclose(two_steps(backend, spec, **shape, per_device=layout.per_device), whole, atol=1e-5)
 
 
+@pytest.mark.usefixtures("quick_compiler")
 def test_the_gpu_s_backend_inside_pipeline_stages():
     """Interpreted; the tokens are those of one device with the reference."""
     got = replies(decoder_of(DENSE), "pipeline=2,tensor=2", jax.devices(), INTERPRETED, micro_batches=2)

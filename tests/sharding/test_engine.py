@@ -107,6 +107,7 @@ def of_one_device(config: DecoderConfig) -> dict[str, list[int]]:
     return replies(decoder_of(config), "", jax.devices()[:1])
 
 
+@pytest.mark.usefixtures("quick_compiler")
 @pytest.mark.parametrize(
     ("config", "mesh", "micro_batches"),
     [

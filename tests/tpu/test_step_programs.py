@@ -56,12 +56,16 @@ def show(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Prints a line at once where whole models are compiled, else nothing."""
     if not FULL:
         return lambda line: None
-    write = request.config.pluginmanager.get_plugin("terminalreporter").write_line
-    for line in (_HEADINGS, "|".join(["", *["---"] * (_HEADINGS.count("|") - 1), ""])):
-        write(line)
+    capture = request.config.pluginmanager.get_plugin("capturemanager")
+
+    def write(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            print(line, flush=True)
+
+    write(f"\n{_HEADINGS}\n|{' --- |' * (_HEADINGS.count('|') - 1)}")
     for case in TOO_LARGE:
         memory = case.plan(case.config).memory
-        write(f"{_name(case)} no: {memory.needed / GB:.1f} > {memory.usable / GB:.1f} | {memory.weights / GB:.2f} |")
+        write(f"{_name(case)} no: {memory.needed / GB:.1f} GB > {memory.usable / GB:.1f} | {memory.weights / GB:.2f} |")
     return write
 
 

@@ -60,10 +60,10 @@ class InterleavedKV(NamedTuple):
         new = _padded(jnp.stack([k, v], axis=2)).reshape(len(k), *self.pages.shape[2:])
         pages = self.pages.at[view.row_pages, view.row_positions % self.page_size].set(new[:rows])
         if blocks:
-            made = new[rows:].reshape(blocks, *pages.shape[1:])
+            made, places = new[rows:].reshape(blocks, *pages.shape[1:]), jnp.asarray(view.block_pages)
 
             def write_block(index: Int[Array, ""], pages: jax.Array) -> jax.Array:
-                return lax.dynamic_update_index_in_dim(pages, made[index], view.block_pages[index], axis=0)
+                return lax.dynamic_update_index_in_dim(pages, made[index], places[index], axis=0)
 
             # Not scattered: for whole pages XLA:TPU would choose another layout, and copy the cache twice a layer.
             pages = lax.fori_loop(0, blocks, write_block, pages)
