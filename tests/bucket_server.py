@@ -6,13 +6,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
-from gcp_storage_emulator.server import RequestHandler, create_server
+from gcp_storage_emulator.handlers import objects
+from gcp_storage_emulator.server import Request, RequestHandler, Response, create_server
+from gcp_storage_emulator.storage import Storage
 
 CLIENTS = ("STORAGE_EMULATOR_HOST", "TENSORSTORE_GCS_HTTP_URL")
 """Which server Google's clients and TensorStore talk to."""
 
 BUCKET_KINDS = "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"
 """Whether gcsfs asks for a bucket's kind, of which the emulator knows nothing."""
+
+
+_download = objects.download
+
+
+def _download_with_generation(request: Request, response: Response, storage: Storage) -> None:
+    """As Google's server answers: with the object's generation, by which TensorStore asks whether it has changed."""
+    _download(request, response, storage)
+    if response.status < 400:
+        described = storage.get_file_obj(request.params["bucket_name"], request.params["object_id"])
+        response["X-Goog-Generation"] = described["generation"]
 
 
 class BucketServer:
@@ -33,7 +46,10 @@ class BucketServer:
                 self.requests.append((handler.command, handler.path, handler.headers.get("Range")))
             return parsed
 
-        with mock.patch.object(RequestHandler, "parse_request", parse_and_note):
+        with (
+            mock.patch.object(RequestHandler, "parse_request", parse_and_note),
+            mock.patch.object(objects, "download", _download_with_generation),
+        ):
             self._server.start()
             host, port = self._server._api._httpd.server_address
             url = f"http://{host}:{port}"

@@ -123,7 +123,7 @@ async def test_who_does_not_belong_is_refused_and_no_loss(bench, process, change
         async with bench.follower(2):
             await joining
             await joined.initial_metadata()
-    assert (await bench.losses.get()).startswith("process 2/3")
+        assert (await bench.losses.get()).startswith("process 2/3")
 
 
 @pytest.mark.parametrize("garbage", [b"", b"\xff\xff\xff", codec.encode_report(LOADED)])

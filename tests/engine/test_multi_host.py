@@ -27,6 +27,8 @@ PROMPT = tuple(REFERENCE["prompt"].tolist())
 GREEDY = REFERENCE["reply"].tolist()
 FLAGS = "--mesh tensor=2,pipeline=2 --max-rows 1 --max-context 256 --step-tokens 16 --pages 20"
 HOST = socket.gethostname()
+JAX = {"JAX_NUM_CPU_DEVICES": "2", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+"""Followers compile at every start, since JAX's cache keeps what process 0 compiles: it shall be quick."""
 
 
 @dataclass
@@ -58,7 +60,7 @@ async def replica(folder: Path, model: Path, data: Path, ports: tuple[int, int])
                     processes.append(
                         await asyncio.create_subprocess_exec(
                             *(*command, "--process", f"{number}/2"),
-                            env=inherited | {"JAX_NUM_CPU_DEVICES": "2"},
+                            env=inherited | JAX,
                             stdout=subprocess.DEVNULL,
                             stderr=stderr,
                         )
