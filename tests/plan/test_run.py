@@ -29,7 +29,7 @@ def test_a_plan_that_fits():
     assert "to read the cache 1.31 2.15 GB" in text
     assert "at most 407.0 tokens/s a stream, 6,513 in all" in text
     assert "collectives of a decode step, estimated" in text and "all-reduce 65 8.5 14.9 all-gather 1 4.1 3.6" in text
-    assert "temporaries and collectives are estimates: as --estimate says" in text
+    assert "temporaries, programs and collectives are estimates: as --estimate says" in text
     assert "cheapest for 16 streams of 8,192 tokens" in text
 
 
