@@ -38,8 +38,8 @@ def test_a_plan_that_does_not_fit_says_by_how_much_and_what_would():
     assert not good
     assert "does not fit: 17.6 GB of weights + 5.4 GB of cache + " in text
     assert "> 17.2 GB x 0.9 on each device, for 16 streams of 8,192 tokens" in text
-    assert "would fit: --weights int8" in text
-    assert "would fit: --topology v5e:4x4 --mesh tensor=16" in text
+    assert "would fit: --weights int8 --streams 11" in text
+    assert "would fit: --topology v5e:4x8 --mesh tensor=32" in text
 
 
 def test_without_a_topology_the_cheapest_are_looked_for():
