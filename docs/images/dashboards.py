@@ -1,0 +1,123 @@
+"""Draw the Grafana dashboards from a Prometheus: `python docs/images/dashboards.py http://127.0.0.1:9090 MINUTES`.
+
+Every panel asks what it would ask in Grafana, of the last MINUTES, and is drawn where it would lie. The Prometheus has
+to scrape a gateway under load every two seconds or so, and to give it the label `cell`. Needs the `bench` extra. Writes
+dashboard-service.png and dashboard-engines.png beside itself.
+"""
+
+import json
+import re
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.dates
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator, PercentFormatter
+
+DASHBOARDS = Path(__file__).parents[2] / "infra" / "monitoring" / "dashboards"
+VARIABLES = {"$__rate_interval": "30s", "$model": ".*", "$cell": ".*"}
+COLUMNS, CELL = 24, (0.62, 0.36)  # of Grafana's grid, and inches of a cell
+COLOURS = ("#73bf69", "#f2cc0c", "#5794f2", "#ff9830", "#f2495c", "#b877d9")
+STYLE = {
+    "figure.facecolor": "#111217",
+    "axes.facecolor": "#181b1f",
+    "axes.edgecolor": "#2c3235",
+    "text.color": "#ccccdc",
+    "axes.labelcolor": "#ccccdc",
+    "xtick.color": "#9a9aa8",
+    "ytick.color": "#9a9aa8",
+    "grid.color": "#2c3235",
+    "font.size": 8,
+}
+
+Series = tuple[str, list[float], list[float]]  # legend, seconds since the epoch, values
+
+
+def main(prometheus: str, minutes: float) -> None:
+    """Draw every dashboard as it is now."""
+    now = time.time()
+    for file in sorted(DASHBOARDS.glob("*.json")):
+        dashboard = json.loads(file.read_text("utf-8"))
+        rows = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in dashboard["panels"])
+        with plt.rc_context(STYLE):
+            figure = plt.figure(figsize=(COLUMNS * CELL[0], rows * CELL[1] + 0.5))
+            figure.suptitle(dashboard["title"], x=0.012, ha="left", fontsize=13)
+            for panel in dashboard["panels"]:
+                box = panel["gridPos"]
+                grid = figure.add_gridspec(rows, COLUMNS, left=0.01, right=0.995, bottom=0.01, top=0.95)
+                place = grid[box["y"] : box["y"] + box["h"], box["x"] : box["x"] + box["w"]].get_position(figure)
+                series = [line for target in panel["targets"] for line in query(prometheus, target, now, minutes)]
+                draw(figure.add_axes(inner(place)), panel, series)
+            figure.savefig(Path(__file__).with_name(f"dashboard-{file.stem}.png"), dpi=110)
+
+
+def query(prometheus: str, target: dict[str, Any], now: float, minutes: float) -> list[Series]:
+    """What a panel's target gives over the last minutes."""
+    expression = target["expr"]
+    for variable, value in VARIABLES.items():
+        expression = expression.replace(variable, value)
+    asked = {"query": expression, "start": now - minutes * 60, "end": now, "step": minutes * 60 / 240}
+    answer = httpx.get(f"{prometheus}/api/v1/query_range", params=asked, timeout=60).raise_for_status().json()
+    return [(legend(target, found["metric"]), *numbers(found["values"])) for found in answer["data"]["result"]]
+
+
+def legend(target: dict[str, Any], labels: dict[str, str]) -> str:
+    """The target's legend with the labels of one series."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda name: labels.get(name[1], ""), target["legendFormat"])
+
+
+def numbers(values: list[tuple[float, str]]) -> tuple[list[float], list[float]]:
+    """Times and values of a series, without what is no number."""
+    known = [(float(at), float(value)) for at, value in values if value != "NaN"]
+    return [at for at, _ in known], [value for _, value in known]
+
+
+def inner(place: Any) -> tuple[float, float, float, float]:
+    """Room for the axes within a panel's place: its title is above, its legend below."""
+    return place.x0 + 0.035, place.y0 + place.height * 0.2, place.width - 0.045, place.height * 0.62
+
+
+def draw(axes: Axes, panel: dict[str, Any], series: list[Series]) -> None:
+    """One panel."""
+    axes.set_title(panel["title"], loc="left", fontsize=9)
+    formatter = format_of(panel["fieldConfig"]["defaults"]["unit"])
+    for number, (name, at, values) in enumerate(series):
+        times = [datetime.fromtimestamp(moment).astimezone() for moment in at]
+        axes.plot(times, values, color=COLOURS[number % len(COLOURS)], linewidth=1.2, label=name)
+        axes.fill_between(times, values, color=COLOURS[number % len(COLOURS)], alpha=0.08)
+    axes.set_ylim(bottom=0)
+    if panel["type"] == "stat":
+        axes.axis("off")
+        if series and series[0][2]:
+            axes.text(
+                0.5, 0.5, formatter(series[0][2][-1]), transform=axes.transAxes, ha="center", va="center", fontsize=22
+            )
+        return
+    if top := panel["fieldConfig"]["defaults"].get("max"):
+        axes.set_ylim(top=top)
+    axes.grid(linewidth=0.6)
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: formatter(value)))
+    axes.xaxis.set_major_formatter(matplotlib.dates.DateFormatter("%H:%M", tz=datetime.now().astimezone().tzinfo))
+    axes.xaxis.set_major_locator(matplotlib.dates.AutoDateLocator(maxticks=7))
+    if series:
+        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.12), ncols=6, frameon=False, fontsize=8, handlelength=1)
+
+
+def format_of(unit: str) -> Any:
+    """How Grafana writes a value of this unit, nearly."""
+    if unit == "percentunit":
+        return lambda value: PercentFormatter(1, decimals=0 if value in (0, 1) else 1)(value)
+    return EngFormatter({"s": "s", "reqps": "req/s", "short": ""}[unit], places=None if unit == "short" else 1, sep=" ")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], float(sys.argv[2]))
