@@ -9,6 +9,7 @@ import json
 import re
 import sys
 import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ matplotlib.use("Agg")
 import matplotlib.dates
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator, PercentFormatter
+from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
 
 DASHBOARDS = Path(__file__).parents[2] / "infra" / "monitoring" / "dashboards"
 VARIABLES = {"$__rate_interval": "30s", "$model": ".*", "$cell": ".*"}
@@ -112,10 +113,10 @@ def draw(axes: Axes, panel: dict[str, Any], series: list[Series]) -> None:
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.12), ncols=6, frameon=False, fontsize=8, handlelength=1)
 
 
-def format_of(unit: str) -> Any:
+def format_of(unit: str) -> Callable[[float], str]:
     """How Grafana writes a value of this unit, nearly."""
     if unit == "percentunit":
-        return lambda value: PercentFormatter(1, decimals=0 if value in (0, 1) else 1)(value)
+        return "{:.0%}".format
     return EngFormatter({"s": "s", "reqps": "req/s", "short": ""}[unit], places=None if unit == "short" else 1, sep=" ")
 
 

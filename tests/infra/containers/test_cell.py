@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.infra.containers.cell_process import CellProcess, free_port
 from tests.infra.containers.dockerfile import CONTAINERS, environment
@@ -19,6 +19,14 @@ from tests.infra.kubernetes.manifests import ROOT, container, overlay, settings
 from tests.infra.monitoring.queries import dashboard_queries, rule_queries, selectors
 
 OVERLAY = overlay("cpu")
+
+ACCEPTED = {  # what Prometheus says it takes; the answer's form decides how names are written
+    "2": "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+    "text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+    "3": "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+    "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,"
+    "text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+}
 
 
 @dataclass
@@ -84,10 +92,11 @@ def test_followers_are_not_asked():
     assert _health([f"127.0.0.1:{free_port()}", "--ready"], {"LWS_WORKER_INDEX": "0"}).returncode == 1
 
 
-def test_what_dashboards_and_alerts_read_is_in_a_scrape(cell: Cell):
-    assert _reply(cell, stream=False).json()["usage"]["completion_tokens"] == 16
-    families = text_string_to_metric_families(httpx.get(cell.url + "/metrics", timeout=30).text)
-    scraped = {sample.name for family in families for sample in family.samples}
+@pytest.mark.parametrize("prometheus", ACCEPTED)
+def test_what_dashboards_and_alerts_read_is_in_a_scrape(cell: Cell, prometheus: str):
+    assert _reply(cell).json()["usage"]["completion_tokens"] == 16
+    scrape = httpx.get(cell.url + "/metrics", headers={"Accept": ACCEPTED[prometheus]}, timeout=30).text
+    scraped = set(re.findall(r"^([a-zA-Z_:][\w:]*)[{ ]", scrape, re.M))
     queries = [*dashboard_queries(), *rule_queries()]
     assert {name for query in queries for name, _ in selectors(query)} <= scraped
 
@@ -109,8 +118,8 @@ def _request(tokens: int, *, stream: bool) -> dict:
     return {"prompt": "The sea", "max_tokens": tokens, "ignore_eos": True, "stream": stream}
 
 
-def _reply(cell: Cell, *, stream: bool) -> httpx.Response:
-    return httpx.post(cell.url + "/v1/completions", json=_request(16, stream=stream), timeout=120)
+def _reply(cell: Cell) -> httpx.Response:
+    return httpx.post(cell.url + "/v1/completions", json=_request(16, stream=False), timeout=120)
 
 
 def _image_settings(name: str) -> dict[str, str]:
