@@ -1,6 +1,7 @@
-"""Draw the Grafana dashboards from a Prometheus: `python docs/images/dashboards.py http://127.0.0.1:9090 MINUTES`.
+"""Draw the Grafana dashboards from a Prometheus: `python docs/images/dashboards.py http://127.0.0.1:9090 MINUTES [END]`.
 
-Every panel asks what it would ask in Grafana, of the last MINUTES, and is drawn where it would lie. The Prometheus has
+Every panel asks what it would ask in Grafana, of the MINUTES before END (seconds since the epoch; now, if it is not
+given), and is drawn where it would lie. The Prometheus has
 to scrape a gateway under load every two seconds or so, and to give it the label `cell`. Needs the `bench` extra. Writes
 dashboard-service.png and dashboard-engines.png beside itself.
 """
@@ -42,9 +43,8 @@ STYLE = {
 Series = tuple[str, list[float], list[float]]  # legend, seconds since the epoch, values
 
 
-def main(prometheus: str, minutes: float) -> None:
-    """Draw every dashboard as it is now."""
-    now = time.time()
+def main(prometheus: str, minutes: float, end: float) -> None:
+    """Draw every dashboard."""
     for file in sorted(DASHBOARDS.glob("*.json")):
         dashboard = json.loads(file.read_text("utf-8"))
         rows = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in dashboard["panels"])
@@ -55,17 +55,19 @@ def main(prometheus: str, minutes: float) -> None:
                 box = panel["gridPos"]
                 grid = figure.add_gridspec(rows, COLUMNS, left=0.01, right=0.995, bottom=0.01, top=0.95)
                 place = grid[box["y"] : box["y"] + box["h"], box["x"] : box["x"] + box["w"]].get_position(figure)
-                series = [line for target in panel["targets"] for line in query(prometheus, target, now, minutes)]
-                draw(figure.add_axes(inner(place)), panel, series)
+                series = [line for target in panel["targets"] for line in query(prometheus, target, minutes, end)]
+                axes = figure.add_axes(inner(place))
+                axes.set_xlim(clock(end - minutes * 60), clock(end))
+                draw(axes, panel, series)
             figure.savefig(Path(__file__).with_name(f"dashboard-{file.stem}.png"), dpi=110)
 
 
-def query(prometheus: str, target: dict[str, Any], now: float, minutes: float) -> list[Series]:
-    """What a panel's target gives over the last minutes."""
+def query(prometheus: str, target: dict[str, Any], minutes: float, end: float) -> list[Series]:
+    """What a panel's target gives over the minutes before `end`."""
     expression = target["expr"]
     for variable, value in VARIABLES.items():
         expression = expression.replace(variable, value)
-    asked = {"query": expression, "start": now - minutes * 60, "end": now, "step": minutes * 60 / 240}
+    asked = {"query": expression, "start": end - minutes * 60, "end": end, "step": minutes * 60 / 240}
     answer = httpx.get(f"{prometheus}/api/v1/query_range", params=asked, timeout=60).raise_for_status().json()
     return [(legend(target, found["metric"]), *numbers(found["values"])) for found in answer["data"]["result"]]
 
@@ -91,34 +93,39 @@ def draw(axes: Axes, panel: dict[str, Any], series: list[Series]) -> None:
     axes.set_title(panel["title"], loc="left", fontsize=9)
     formatter = format_of(panel["fieldConfig"]["defaults"]["unit"])
     for number, (name, at, values) in enumerate(series):
-        times = [datetime.fromtimestamp(moment).astimezone() for moment in at]
+        times = [clock(moment) for moment in at]
         axes.plot(times, values, color=COLOURS[number % len(COLOURS)], linewidth=1.2, label=name)
         axes.fill_between(times, values, color=COLOURS[number % len(COLOURS)], alpha=0.08)
     axes.set_ylim(bottom=0)
     if panel["type"] == "stat":
         axes.axis("off")
+        axes.set_ylim(top=3 * axes.get_ylim()[1])  # the line below, the figure above
         if series and series[0][2]:
-            axes.text(
-                0.5, 0.5, formatter(series[0][2][-1]), transform=axes.transAxes, ha="center", va="center", fontsize=22
-            )
+            newest = formatter(series[0][2][-1])
+            axes.text(0.5, 0.72, newest, transform=axes.transAxes, ha="center", va="center", fontsize=20)
         return
     if top := panel["fieldConfig"]["defaults"].get("max"):
         axes.set_ylim(top=top)
     axes.grid(linewidth=0.6)
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: formatter(value)))
-    axes.xaxis.set_major_formatter(matplotlib.dates.DateFormatter("%H:%M", tz=datetime.now().astimezone().tzinfo))
+    axes.xaxis.set_major_formatter(matplotlib.dates.DateFormatter("%H:%M", tz=clock(0).tzinfo))
     axes.xaxis.set_major_locator(matplotlib.dates.AutoDateLocator(maxticks=7))
     if series:
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.12), ncols=6, frameon=False, fontsize=8, handlelength=1)
 
 
+def clock(moment: float) -> datetime:
+    """The local time at so many seconds since the epoch."""
+    return datetime.fromtimestamp(moment).astimezone()
+
+
 def format_of(unit: str) -> Callable[[float], str]:
     """How Grafana writes a value of this unit, nearly."""
-    if unit == "percentunit":
-        return "{:.0%}".format
-    return EngFormatter({"s": "s", "reqps": "req/s", "short": ""}[unit], places=None if unit == "short" else 1, sep=" ")
+    if unit == "s":
+        return EngFormatter("s", sep=" ")
+    return {"percentunit": "{:.0%}", "reqps": "{:.2g}/s", "short": "{:.3g}"}[unit].format
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]))
+    main(sys.argv[1], float(sys.argv[2]), float(sys.argv[3]) if len(sys.argv) > 3 else time.time())
