@@ -1,4 +1,4 @@
-"""Draw the Grafana dashboards from a Prometheus: `python docs/images/dashboards.py http://127.0.0.1:9090 MINUTES [END]`.
+"""Draw the dashboards from a Prometheus: `python docs/images/dashboards.py http://127.0.0.1:9090 MINUTES [END]`.
 
 Every panel asks what it would ask in Grafana, of the MINUTES before END (seconds since the epoch; now, if it is not
 given), and is drawn where it would lie. The Prometheus has
@@ -22,7 +22,7 @@ matplotlib.use("Agg")
 import matplotlib.dates
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 DASHBOARDS = Path(__file__).parents[2] / "infra" / "monitoring" / "dashboards"
 VARIABLES = {"$__rate_interval": "30s", "$model": ".*", "$cell": ".*"}
@@ -123,7 +123,7 @@ def clock(moment: float) -> datetime:
 def format_of(unit: str) -> Callable[[float], str]:
     """How Grafana writes a value of this unit, nearly."""
     if unit == "s":
-        return EngFormatter("s", sep=" ")
+        return lambda value: f"{value:.3g} s" if value >= 1 or value == 0 else f"{value * 1000:.3g} ms"
     return {"percentunit": "{:.0%}", "reqps": "{:.2g}/s", "short": "{:.3g}"}[unit].format
 
 
