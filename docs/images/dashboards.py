@@ -1,9 +1,9 @@
 """Draw the dashboards from a Prometheus: `python docs/images/dashboards.py http://127.0.0.1:9090 MINUTES [END]`.
 
 Every panel asks what it would ask in Grafana, of the MINUTES before END (seconds since the epoch; now, if it is not
-given), and is drawn where it would lie. The Prometheus has
-to scrape a gateway under load every two seconds or so, and to give it the label `cell`. Needs the `bench` extra. Writes
-dashboard-service.png and dashboard-engines.png beside itself.
+given), and is drawn where it would lie. The Prometheus has to scrape a gateway under load every two seconds or so, and
+to give it the label `cell`. Needs the `bench` extra. Writes dashboard-service.png and dashboard-engines.png beside
+itself.
 """
 
 import json
@@ -22,21 +22,26 @@ matplotlib.use("Agg")
 import matplotlib.dates
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 DASHBOARDS = Path(__file__).parents[2] / "infra" / "monitoring" / "dashboards"
 VARIABLES = {"$__rate_interval": "30s", "$model": ".*", "$cell": ".*"}
-COLUMNS, CELL = 24, (0.62, 0.36)  # of Grafana's grid, and inches of a cell
+COLUMNS, CELL = 24, (0.56, 0.3)  # of Grafana's grid, and inches of a cell
+HEADER, GAP = 0.5, 0.05  # inches: the dashboard's title, and around each panel
+MARGINS = {"timeseries": (0.65, 0.3, 0.5, 0.4), "stat": (0.1, 0.1, 0.1, 0.4)}  # inches left, right, below and above
 COLOURS = ("#73bf69", "#f2cc0c", "#5794f2", "#ff9830", "#f2495c", "#b877d9")
+PANEL, LINE = "#181b1f", "#2c3235"
 STYLE = {
     "figure.facecolor": "#111217",
-    "axes.facecolor": "#181b1f",
-    "axes.edgecolor": "#2c3235",
+    "axes.facecolor": "none",
+    "axes.edgecolor": LINE,
     "text.color": "#ccccdc",
     "axes.labelcolor": "#ccccdc",
     "xtick.color": "#9a9aa8",
     "ytick.color": "#9a9aa8",
-    "grid.color": "#2c3235",
+    "grid.color": LINE,
     "font.size": 8,
 }
 
@@ -47,19 +52,35 @@ def main(prometheus: str, minutes: float, end: float) -> None:
     """Draw every dashboard."""
     for file in sorted(DASHBOARDS.glob("*.json")):
         dashboard = json.loads(file.read_text("utf-8"))
-        rows = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in dashboard["panels"])
         with plt.rc_context(STYLE):
-            figure = plt.figure(figsize=(COLUMNS * CELL[0], rows * CELL[1] + 0.5))
-            figure.suptitle(dashboard["title"], x=0.012, ha="left", fontsize=13)
+            figure = canvas(dashboard)
             for panel in dashboard["panels"]:
-                box = panel["gridPos"]
-                grid = figure.add_gridspec(rows, COLUMNS, left=0.01, right=0.995, bottom=0.01, top=0.95)
-                place = grid[box["y"] : box["y"] + box["h"], box["x"] : box["x"] + box["w"]].get_position(figure)
                 series = [line for target in panel["targets"] for line in query(prometheus, target, minutes, end)]
-                axes = figure.add_axes(inner(place))
+                axes = place(figure, panel)
                 axes.set_xlim(clock(end - minutes * 60), clock(end))
                 draw(axes, panel, series)
             figure.savefig(Path(__file__).with_name(f"dashboard-{file.stem}.png"), dpi=110)
+
+
+def canvas(dashboard: dict[str, Any]) -> Figure:
+    """An empty picture that has room for all panels, below the dashboard's title."""
+    rows = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in dashboard["panels"])
+    figure = plt.figure(figsize=(COLUMNS * CELL[0], rows * CELL[1] + HEADER))
+    figure.text(0.01, 1 - HEADER / 2 / figure.get_figheight(), dashboard["title"], va="center", fontsize=13)
+    return figure
+
+
+def place(figure: Figure, panel: dict[str, Any]) -> Axes:
+    """A panel's frame and, within it, its axes."""
+    box, (width, height) = panel["gridPos"], figure.get_size_inches()
+    x, y = box["x"] * CELL[0] + GAP, height - HEADER - (box["y"] + box["h"]) * CELL[1] + GAP  # the lower left corner
+    w, h = box["w"] * CELL[0] - 2 * GAP, box["h"] * CELL[1] - 2 * GAP
+    frame = Rectangle((x / width, y / height), w / width, h / height, facecolor=PANEL, edgecolor=LINE, zorder=-1)
+    figure.add_artist(frame)
+    figure.text((x + 0.12) / width, (y + h - 0.2) / height, panel["title"], va="center", fontsize=9.5)
+    left, right, below, above = MARGINS[panel["type"]]
+    inner = ((x + left) / width, (y + below) / height, (w - left - right) / width, (h - below - above) / height)
+    return figure.add_axes(inner)
 
 
 def query(prometheus: str, target: dict[str, Any], minutes: float, end: float) -> list[Series]:
@@ -83,14 +104,8 @@ def numbers(values: list[tuple[float, str]]) -> tuple[list[float], list[float]]:
     return [at for at, _ in known], [value for _, value in known]
 
 
-def inner(place: Any) -> tuple[float, float, float, float]:
-    """Room for the axes within a panel's place: its title is above, its legend below."""
-    return place.x0 + 0.035, place.y0 + place.height * 0.2, place.width - 0.045, place.height * 0.62
-
-
 def draw(axes: Axes, panel: dict[str, Any], series: list[Series]) -> None:
     """One panel."""
-    axes.set_title(panel["title"], loc="left", fontsize=9)
     formatter = format_of(panel["fieldConfig"]["defaults"]["unit"])
     for number, (name, at, values) in enumerate(series):
         times = [clock(moment) for moment in at]
@@ -112,7 +127,7 @@ def draw(axes: Axes, panel: dict[str, Any], series: list[Series]) -> None:
     axes.xaxis.set_major_formatter(matplotlib.dates.DateFormatter("%H:%M", tz=clock(0).tzinfo))
     axes.xaxis.set_major_locator(matplotlib.dates.AutoDateLocator(maxticks=7))
     if series:
-        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.12), ncols=6, frameon=False, fontsize=8, handlelength=1)
+        axes.legend(loc="upper left", bbox_to_anchor=(-0.01, -0.13), ncols=6, frameon=False, fontsize=8, handlelength=1)
 
 
 def clock(moment: float) -> datetime:
