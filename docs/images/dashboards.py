@@ -125,7 +125,7 @@ def draw(axes: Axes, panel: dict[str, Any], series: list[Series]) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: formatter(value)))
     axes.xaxis.set_major_formatter(matplotlib.dates.DateFormatter("%H:%M", tz=clock(0).tzinfo))
-    axes.xaxis.set_major_locator(matplotlib.dates.AutoDateLocator(maxticks=7))
+    axes.xaxis.set_major_locator(matplotlib.dates.AutoDateLocator(minticks=4, maxticks=8))
     if series:
         axes.legend(loc="upper left", bbox_to_anchor=(-0.01, -0.13), ncols=6, frameon=False, fontsize=8, handlelength=1)
 

@@ -1,5 +1,6 @@
 """The parts of a cell find each other, cells find each other's way, and the fleet finds all of them."""
 
+import json
 import re
 
 import pytest
@@ -24,6 +25,7 @@ from tests.infra.kubernetes.manifests import (
     template,
 )
 
+GUIDE = ROOT / "docs" / "infrastructure.md"
 INSTANCE = "app.kubernetes.io/instance"
 WORKER_INDEX = "leaderworkerset.sigs.k8s.io/worker-index"
 
@@ -112,23 +114,32 @@ def test_a_host_of_several_differs_from_a_single_one_only_where_it_must():
 
 
 @pytest.mark.parametrize("name", [name for name in OVERLAYS if name != "cpu"])
-def test_the_model_fits_the_accelerators_that_are_asked_for(name: str):
-    """As `tradewind plan` says; of TPUs also hosts and chips, by the machines of the slice."""
+def test_the_model_fits_the_accelerators_that_are_asked_for(name: str, capsys: pytest.CaptureFixture[str]):
+    """As `tradewind plan` says; of TPUs also hosts and chips, by the slice's machines. The guide has its figures."""
     manifests = overlay(name)
     environment, topology, hosts, chips = settings(manifests), *_accelerators(manifests)
     known = Topology.parse(topology)
     assert known.machines is not None
     assert (hosts, hosts * chips) == (known.machines[0], known.chips)
+    streams = int(environment["TRADEWIND_ENGINE__MAX_ROWS"])
     options = PlanOptions(
         model=environment["TRADEWIND_MODEL_NAME"],
         topology=topology,
         mesh=environment["TRADEWIND_ENGINE__MESH"],
-        streams=int(environment["TRADEWIND_ENGINE__MAX_ROWS"]),
+        streams=streams,
         context=int(environment["TRADEWIND_ENGINE__MAX_CONTEXT"]),
         estimate=True,
+        json=True,
     )
-    report = Console(record=True, width=200)
-    assert plan(options, report, Console(stderr=True)), report.export_text()
+    fits = plan(options, Console(), Console(stderr=True))
+    report = capsys.readouterr().out
+    assert fits, report
+    planned = json.loads(report)["plan"]
+    (row,) = re.findall(rf"^\| `{name}` \|(.*)\|$", GUIDE.read_text("utf-8"), re.MULTILINE)
+    _, written_streams, speed, price = (cell.strip() for cell in row.split("|"))
+    assert written_streams.endswith(f", {streams}")
+    assert (speed, price) == (f"{planned['tokens_per_second']:.0f}", f"{planned['price_per_hour']:.2f}")
+    assert planned["machines"]["type"] in row
 
 
 def _accelerators(manifests) -> tuple[str, int, int]:

@@ -1,5 +1,7 @@
 """What docs/infrastructure.md tells a reader to write and to run is right."""
 
+import dataclasses
+import io
 import re
 import shlex
 import textwrap
@@ -7,8 +9,11 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from rich.console import Console
 
 from serving.cli import app
+from serving.plan.options import PlanOptions
+from serving.plan.run import plan
 from tests.infra.kubernetes.manifests import (
     ROOT,
     Manifest,
@@ -26,6 +31,7 @@ from tests.infra.kubernetes.schemas import check
 GUIDE = (ROOT / "docs" / "infrastructure.md").read_text("utf-8")
 COMMANDS = "\n".join(textwrap.dedent(block) for block in re.findall(r"^ *```sh\n(.*?)^ *```", GUIDE, re.S | re.M))
 CELLS = ("llama3-70b", "llama3-70b-b")
+FIELDS = {field.name for field in dataclasses.fields(PlanOptions)}
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +96,18 @@ def test_tradewinds_own_commands_can_be_parsed():
     for line in lines:
         name, *arguments = shlex.split(line)[1:]
         typer.main.get_command(app).commands[name].make_context(name, arguments)
+
+
+def test_the_ranking_is_what_plan_prints():
+    """Word for word, on a page of 110 columns."""
+    command = next(line.partition(" #")[0] for line in COMMANDS.splitlines() if line.startswith("tradewind plan "))
+    name, *arguments = shlex.split(command)[1:]
+    given = typer.main.get_command(app).commands[name].make_context(name, arguments).params
+    page, notes = Console(record=True, width=110, file=io.StringIO()), Console(stderr=True)
+    assert plan(PlanOptions(**{field: value for field, value in given.items() if field in FIELDS}), page, notes)
+    (shown,) = re.findall(r"^```\n(cheapest for .*?)^```", GUIDE, re.S | re.M)
+    printed = [line.split() for line in page.export_text().splitlines()]
+    assert [line.split() for line in shown.splitlines()] == printed[: len(shown.splitlines())]
 
 
 def test_alerts_are_listed():
