@@ -4,6 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; done)
 BIN := .venv/bin
 SOURCES := serving sharding training benchmarks notebooks tests
+IMAGES := build gateway engine-cpu engine-cuda engine-tpu
 
 # uv is quick, but reads only its own configuration; an index that only pip was told of is left to pip.
 INSTALL = { $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(BIN)/python -m pip install --quiet $(1); }
@@ -36,6 +37,12 @@ requirements: .venv/dev.stamp
 		pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --no-emit-index-url --python-version 3.11 --custom-compile-command 'make requirements' \
 		--extra dev --constraint requirements.txt pyproject.toml -o requirements-dev.txt
+	@# What images install: the same versions, for their Python and their platform.
+	for image in $(IMAGES); do \
+		$(BIN)/uv pip compile --quiet --no-emit-index-url --python-version 3.12 --python-platform x86_64-manylinux_2_31 \
+			--annotation-style line --custom-compile-command 'make requirements' --constraint requirements.txt \
+			--constraint requirements-dev.txt infra/containers/requirements/$$image.in -o infra/containers/requirements/$$image.txt \
+			|| exit 1; done
 
 # An older generator, whose code protobuf 6 and 7 both accept.
 protocol: .venv/bin/uv
