@@ -4,9 +4,12 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; done)
 BIN := .venv/bin
 SOURCES := serving sharding training benchmarks notebooks tests
+IMAGES := build gateway engine-cpu engine-cuda engine-tpu
 
 # uv is quick, but reads only its own configuration; an index that only pip was told of is left to pip.
 INSTALL = { $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(BIN)/python -m pip install --quiet $(1); }
+
+COMPILE = $(BIN)/uv pip compile --quiet --no-emit-index-url --custom-compile-command 'make requirements'
 
 .PHONY: help serve test lint format requirements protocol clean
 
@@ -20,7 +23,7 @@ serve: .venv/serve.stamp
 
 test: .venv/dev.stamp
 	@echo 'Running the tests$(if $(HOST)$(PORT), with the server at $(or $(HOST),127.0.0.1):$(or $(PORT),any free port)).'
-	@$(if $(HOST),TRADEWIND_TEST_HOST=$(HOST)) $(if $(PORT),TRADEWIND_TEST_PORT=$(PORT)) $(BIN)/python -m pytest $(ARGS)
+	@$(if $(HOST),TRADEWIND_TEST_HOST=$(HOST)) $(if $(PORT),TRADEWIND_TEST_PORT=$(PORT)) $(BIN)/python -m pytest $(if $(HOST)$(PORT),,-n auto --maxprocesses 4 --dist loadgroup) $(ARGS)
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check $(SOURCES)
@@ -32,12 +35,14 @@ format: .venv/dev.stamp
 	$(BIN)/ruff format $(SOURCES)
 
 requirements: .venv/dev.stamp
-	$(BIN)/uv pip compile --quiet --universal --no-emit-index-url --python-version 3.11 --custom-compile-command 'make requirements' \
-		pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile --quiet --universal --no-emit-index-url --python-version 3.11 --custom-compile-command 'make requirements' \
-		--extra dev --constraint requirements.txt pyproject.toml -o requirements-dev.txt
-	$(BIN)/uv pip compile --quiet --universal --no-emit-index-url --python-version 3.11 --custom-compile-command 'make requirements' \
-		--no-deps --generate-hashes --group encoder -o requirements-encoder.txt
+	$(COMPILE) --universal --python-version 3.11 pyproject.toml -o requirements.txt
+	$(COMPILE) --universal --python-version 3.11 --extra dev --constraint requirements.txt pyproject.toml -o requirements-dev.txt
+	$(COMPILE) --universal --python-version 3.11 --no-deps --generate-hashes --group encoder -o requirements-encoder.txt
+	@# What images install: the same versions, for their Python and their platform.
+	for image in $(IMAGES); do \
+		$(COMPILE) --python-version 3.12 --python-platform x86_64-manylinux_2_31 --annotation-style line \
+			--constraint requirements.txt --constraint requirements-dev.txt \
+			infra/containers/requirements/$$image.in -o infra/containers/requirements/$$image.txt || exit 1; done
 
 # An older generator, whose code protobuf 6 and 7 both accept.
 protocol: .venv/bin/uv

@@ -9,14 +9,22 @@ import pytest
 
 from tests.server_process import ServerProcess
 
+TESTS = Path(__file__).parent
+
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Engines inside the tests share compiled programs, with each other and with the next run.
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent.parent / ".pytest_cache" / "jax"))
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(TESTS.parent / ".pytest_cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 hypothesis.settings.register_profile("shared-machine", deadline=None)  # tests assert no times
 hypothesis.settings.load_profile("shared-machine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keeps a folder's tests in one process, where several run them (`make test`): they share servers and programs."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(TESTS).parts[0]))
 
 
 @pytest.fixture(scope="session")

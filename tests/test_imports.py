@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 
 GATEWAY = [
@@ -62,6 +60,5 @@ def test_the_processes_behind_the_gateway_load_no_http_framework(modules):
     assert loaded.isdisjoint({"fastapi", "starlette", "pydantic", "uvicorn", "typer"})
 
 
-@pytest.mark.parametrize("package", ["fastapi", "grpc", "uvicorn", "tokenizers", "huggingface_hub"])
-def test_help_does_not_wait_for_what_only_commands_need(package):
-    assert package not in loaded_by(["serving.cli"])
+def test_help_does_not_wait_for_what_only_commands_need():
+    assert loaded_by(["serving.cli"]).isdisjoint({"fastapi", "grpc", "uvicorn", "tokenizers", "huggingface_hub", "jax"})

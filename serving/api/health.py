@@ -2,9 +2,9 @@
 
 from dataclasses import asdict
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import Response
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from serving.api.answer import ERRORS
 from serving.api.encoding import JsonAnswer
@@ -45,7 +45,7 @@ async def ready(gateway: SharedGateway) -> Response:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-async def metrics(request: Request, gateway: SharedGateway) -> Response:
+async def metrics(gateway: SharedGateway) -> Response:
     """Counters, gauges and histograms, by vLLM's names."""
-    encode, content_type = choose_encoder(request.headers.get("accept", ""))
-    return Response(encode(gateway.registry), headers={"content-type": content_type})
+    # Always the text format: what the library writes as OpenMetrics for Prometheus 2 has vllm_x in place of vllm:x.
+    return Response(generate_latest(gateway.registry), headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})

@@ -2,17 +2,30 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from serving.engine.programs import step_shapes
 from serving.plan.compiled import Compiled
 from serving.plan.demand import Demand
 from sharding.footprint import FLOAT32_BYTES, Footprint
+from sharding.topology import Topology
 
 MEMORY_SHARE = 0.9
 """Of a device's memory that a plan fills; the rest is for the runtime and for what lies between arrays."""
 
 LIVE_ACTIVATIONS, LIVE_SCORES = 8, 6
 """Arrays of a token's channels, and of a row's scores, that are taken to live at once where no compiler says."""
+
+
+class _Code(NamedTuple):
+    """Bytes of a program: of its own, and more for each layer that a device runs."""
+
+    fixed: int
+    layer: int
+
+
+TPU_DECODE, TPU_MIXED = _Code(10_000_000, 1_200_000), _Code(16_000_000, 4_000_000)
+"""About what docs/tpu.md shows of Llama's shapes. What programs take on a GPU is small beside its memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +38,8 @@ class Memory:
         tables: of every slot: tokens that were said, bias of each.
         temporaries: that a step needs at once.
         padding: that the device's tiles add to what is kept.
-        programs: of all steps that an engine compiles, were each as large as the largest of its kind.
-        measured: whether a compiler said the last three; else temporaries are estimated and the others left out.
+        programs: code of all steps that an engine compiles, were each as large as the largest of its kind.
+        measured: whether a compiler said the last three; else they are estimated, and padding left out.
         token: keys and values of one token.
         needed_tokens: of all streams at their longest, in whole pages.
         page_size: tokens in a page.
@@ -44,15 +57,17 @@ class Memory:
     page_size: int
 
     @classmethod
-    def estimated(cls, limit: float, footprint: Footprint, demand: Demand, streams: int) -> "Memory":
-        """From shapes alone, for one replica's streams on a device of `limit` bytes."""
+    def estimated(cls, topology: Topology, footprint: Footprint, demand: Demand, streams: int) -> "Memory":
+        """From shapes alone, for one replica's streams."""
+        layers, on_tpu = footprint.fitted.config.layers // footprint.stages, topology.chip.platform == "tpu"
+        decode, mixed = (code.fixed + layers * code.layer if on_tpu else 0 for code in (TPU_DECODE, TPU_MIXED))
         return cls(
-            limit=limit,
+            limit=topology.memory,
             weights=footprint.weight_bytes,
             tables=(streams + 1) * footprint.fitted.config.vocab_size * 2 * FLOAT32_BYTES,
             temporaries=_temporaries(footprint, streams, demand.step_tokens),
             padding=0,
-            programs=0,
+            programs=_programs(decode, mixed, demand, streams),
             measured=False,
             token=footprint.kv_bytes,
             needed_tokens=streams * demand.pages * demand.page_size,
@@ -61,12 +76,11 @@ class Memory:
 
     def as_compiled(self, compiled: Compiled, demand: Demand, streams: int) -> "Memory":
         """The same with the compiler's word on the programs of that demand."""
-        shapes = step_shapes(max_rows=streams, max_blocks=demand.blocks)
         return dataclasses.replace(
             self,
             temporaries=compiled.temporaries,
             padding=max(0, compiled.arguments - self.kept),
-            programs=sum(compiled.mixed_code if shape.blocks else compiled.decode_code for shape in shapes),
+            programs=_programs(compiled.decode_code, compiled.mixed_code, demand, streams),
             measured=True,
         )
 
@@ -100,6 +114,12 @@ class Memory:
     def fits(self) -> bool:
         """Whether all streams have room at their longest."""
         return self.pool_tokens >= self.needed_tokens
+
+
+def _programs(decode: int, mixed: int, demand: Demand, streams: int) -> int:
+    """Bytes of the code of every step that an engine compiles, given those of the largest two."""
+    shapes = step_shapes(max_rows=streams, max_blocks=demand.blocks)
+    return sum(mixed if shape.blocks else decode for shape in shapes)
 
 
 def _temporaries(footprint: Footprint, streams: int, step_tokens: int) -> int:

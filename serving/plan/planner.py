@@ -109,7 +109,7 @@ class Planner:
         footprint = Footprint.of(self.model.config, self.model.parameters, mesh.replica, self.rules)
         footprint, remarks = _with_cache(footprint, topology.chip, demand, streams)
         work = Work.of(footprint, rows=streams, context=demand.context, page_size=demand.page_size)
-        memory = Memory.estimated(topology.memory, footprint, demand, streams)
+        memory = Memory.estimated(topology, footprint, demand, streams)
         idle = topology.devices - mesh.devices
         idleness = [f"{idle} of {topology.devices} devices are idle"] if idle else []
         return Plan(

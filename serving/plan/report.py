@@ -153,7 +153,9 @@ def _memory(plan: Plan) -> Table:
     table.add_row("temporaries", f"{memory.temporaries / GB:.2f}", source)
     if memory.measured:
         table.add_row("padding", f"{memory.padding / GB:.2f}", source)
-        table.add_row("programs", f"{memory.programs / GB:.2f}", "at most, were each shape's as large as the largest")
+    if memory.programs:
+        most = "at most, were each shape's as large as the largest"
+        table.add_row("programs", f"{memory.programs / GB:.2f}", most if memory.measured else source)
     table.add_row("page pool", f"{cache / GB:.2f}", f"{memory.pool_tokens:,} tokens of {memory.token:,} bytes")
     table.add_row(
         "at most", f"{memory.usable / GB:.2f}", f"{MEMORY_SHARE:.0%} of {memory.limit / GB:.2f}", style="bold"

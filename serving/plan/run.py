@@ -89,7 +89,7 @@ def _why_estimated(options: PlanOptions, estimated: Plan) -> str:
         why = "with libtpu (pip install 'tradewind[tpu]') the TPU compiler says what they are"
     else:
         return ""
-    return f"temporaries and collectives are estimates: {why}"
+    return f"temporaries, programs and collectives are estimates: {why}"
 
 
 def _target(options: PlanOptions) -> Target:

@@ -29,7 +29,7 @@ def test_a_plan_that_fits():
     assert "to read the cache 1.31 2.15 GB" in text
     assert "at most 407.0 tokens/s a stream, 6,513 in all" in text
     assert "collectives of a decode step, estimated" in text and "all-reduce 65 8.5 14.9 all-gather 1 4.1 3.6" in text
-    assert "temporaries and collectives are estimates: as --estimate says" in text
+    assert "temporaries, programs and collectives are estimates: as --estimate says" in text
     assert "cheapest for 16 streams of 8,192 tokens" in text
 
 
@@ -38,8 +38,8 @@ def test_a_plan_that_does_not_fit_says_by_how_much_and_what_would():
     assert not good
     assert "does not fit: 17.6 GB of weights + 5.4 GB of cache + " in text
     assert "> 17.2 GB x 0.9 on each device, for 16 streams of 8,192 tokens" in text
-    assert "would fit: --weights int8" in text
-    assert "would fit: --topology v5e:4x4 --mesh tensor=16" in text
+    assert "would fit: --weights int8 --streams 11" in text
+    assert "would fit: --topology v5e:4x8 --mesh tensor=32" in text
 
 
 def test_without_a_topology_the_cheapest_are_looked_for():

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from serving.engine.jetstream import JetStreamEngine
 from serving.engine.options import EngineOptions
@@ -12,6 +13,7 @@ REFERENCE = np.load(FOLDER / "reference.npz")
 LENGTH = 12
 
 
+@pytest.mark.usefixtures("quick_compiler")
 def test_a_reply_through_a_slot_of_two_devices():
     prompt = REFERENCE["prompt"]
     options = EngineOptions(mesh="tensor=2", max_rows=1, max_context=256, pages=32, step_tokens=16, decode_steps=1)
