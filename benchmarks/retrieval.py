@@ -130,7 +130,7 @@ def main(
             progress.update(step, description=f"embedding {name}", total=len(some), completed=0)
             rows = embed(some, encoder, vectors, lambda count: progress.advance(step, count))
             parts.append(unit_rows(rows, *rows.shape)[0])
-        paragraphs, asked, rest = parts
+        paragraphs, asked, rest = parts[0], parts[1], parts[2].reshape(-1, parts[0].shape[1])
         progress.update(step, description="quality", total=None)
         qualities = measure_quality(read, paragraphs, asked)
         growths = []
@@ -154,7 +154,7 @@ def in_own_process(
     with tempfile.TemporaryDirectory(prefix="tradewind-retrieval-") as folder:
         own = others[: max(0, size - len(paragraphs))]
         made = size - len(paragraphs) - len(own)
-        whole = [paragraphs[:size], own, mixed(np.concatenate([paragraphs, own]), max(0, made))]
+        whole = [paragraphs[:size], own, mixed(own if len(own) else paragraphs, max(0, made))]
         np.save(Path(folder) / "vectors.npy", np.concatenate(whole))
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             return pool.apply(measure_growth, (Path(folder) / "vectors.npy", questions, answers, max(0, made)))

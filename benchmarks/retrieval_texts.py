@@ -12,7 +12,7 @@ import numpy as np
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|[\t\n]+")
 _WORDS = 4  # of a text at least
-_AT_ONCE = 4096  # texts given to the encoder together
+_AT_ONCE = 1024  # texts given to the encoder together
 
 
 def other_texts(places: Sequence[Path], count: int, without: Path) -> list[str]:
@@ -30,16 +30,22 @@ def other_texts(places: Sequence[Path], count: int, without: Path) -> list[str]:
 
 
 def embed(texts: Sequence[str], encoder: str, kept: Path | None, advance: Callable[[int], None]) -> np.ndarray:
-    """A row for each text, from the folder `kept` if they were embedded before."""
-    name = hashlib.blake2b("\0".join([encoder, *texts]).encode(), digest_size=12).hexdigest()
-    file = kept / f"{name}.npy" if kept else None
-    if file and file.exists():
-        return np.load(file)
-    rows = _embed(texts, encoder, advance)
-    if file:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        np.save(file, rows)
-    return rows
+    """A row for each text. What the folder `kept` has from an earlier run is taken from there."""
+    encode, parts = None, []
+    for start in range(0, len(texts), _AT_ONCE):
+        some = texts[start : start + _AT_ONCE]
+        name = hashlib.blake2b("\0".join([encoder, *some]).encode(), digest_size=12).hexdigest()
+        file = kept / f"{name}.npy" if kept else None
+        if file and file.exists():
+            parts.append(np.load(file))
+        else:
+            encode = encode or _encoder(encoder)
+            parts.append(encode(some))
+            if file:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                np.save(file, parts[-1])
+        advance(len(some))
+    return np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
 
 
 def mixed(vectors: np.ndarray, count: int) -> np.ndarray:
@@ -53,22 +59,19 @@ def mixed(vectors: np.ndarray, count: int) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def _embed(texts: Sequence[str], encoder: str, advance: Callable[[int], None]) -> np.ndarray:
+def _encoder(folder: str) -> Callable[[Sequence[str]], np.ndarray]:
+    """Our encoder, on a thread that ends with this process."""
     from serving.encoder.loading import load  # JAX
     from serving.encoder.options import EncoderOptions
     from serving.models.encoder_folder import find_encoder
 
-    embedder = load(find_encoder(encoder), EncoderOptions(model=encoder), lambda _: None)
+    embedder = load(find_encoder(folder), EncoderOptions(model=folder), lambda _: None)
     embedder.start(lambda _: None)
-    try:
-        parts = []
-        for start in range(0, len(texts), _AT_ONCE):
-            some = [text.ids for text in embedder.tokenizer.encode(texts[start : start + _AT_ONCE])]
-            parts.append(embedder.submit(some).result())
-            advance(len(some))
-        return np.concatenate([np.empty((0, embedder.description.dimensions), np.float32), *parts])
-    finally:
-        embedder.stop()
+
+    def encode(texts: Sequence[str]) -> np.ndarray:
+        return embedder.submit([text.ids for text in embedder.tokenizer.encode(texts)]).result()
+
+    return encode
 
 
 def _texts(file: Path) -> Iterator[str]:
