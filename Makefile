@@ -3,7 +3,7 @@
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; done)
 BIN := .venv/bin
-SOURCES := serving sharding training benchmarks tests
+SOURCES := serving sharding training benchmarks notebooks tests
 
 # uv is quick, but reads only its own configuration; an index that only pip was told of is left to pip.
 INSTALL = { $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(BIN)/python -m pip install --quiet $(1); }

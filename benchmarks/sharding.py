@@ -18,7 +18,7 @@ from flax import nnx
 from rich.table import Table
 
 from benchmarks import display, machine
-from serving.engine.loading import placed, plan_layout
+from serving.engine.loading import choose_attention, placed, plan_layout
 from serving.engine.options import EngineOptions
 from serving.engine.pages import PagePool
 from serving.engine.request import GenerationRequest, SamplingParams
@@ -66,7 +66,8 @@ def measure(decoder: Decoder, mesh: str, devices: list[jax.Device], rows: int) -
     options = EngineOptions(mesh=mesh, max_rows=rows, page_size=PAGE_SIZE, decode_steps=1)
     layout = plan_layout(decoder.config, options, devices)
     laid = placed(decoder, jnp.float32, layout)
-    runner = Runner(laid, options, layout, pages=pages, max_context=CONTEXT, step_tokens=rows * PAGE_SIZE)
+    attention, _ = choose_attention(options, layout, jnp.float32, CONTEXT)
+    runner = Runner(laid, options, layout, attention, pages=pages, max_context=CONTEXT, step_tokens=rows * PAGE_SIZE)
     runner.programs.start(lambda done, total: None)
     runner.programs.wait_all()
     scheduler = Scheduler(

@@ -26,7 +26,7 @@ from rich.table import Table
 
 from benchmarks import display, machine, models
 from benchmarks.contender import Model
-from serving.engine.loading import placed, plan_layout
+from serving.engine.loading import choose_attention, placed, plan_layout
 from serving.engine.options import EngineOptions
 from serving.engine.pages import PagePool
 from serving.engine.request import GenerationRequest, SamplingParams
@@ -79,7 +79,10 @@ class ProfiledEngine:
         config = DecoderConfig.from_folder(model.folder)
         layout = plan_layout(config, options, jax.devices()[:1])
         decoder = placed(checkpoint.load(model.folder, config, jnp.float32), jnp.float32, layout)
-        self.runner = Runner(decoder, options, layout, pages=pages, max_context=context, step_tokens=step_tokens)
+        attention, _ = choose_attention(options, layout, jnp.float32, context)
+        self.runner = Runner(
+            decoder, options, layout, attention, pages=pages, max_context=context, step_tokens=step_tokens
+        )
         self.scheduler = Scheduler(
             PagePool(pages, PAGE_SIZE),
             rows=rows,

@@ -1,8 +1,10 @@
 """The command `tradewind`: parses, calls, prints. What a command needs is imported inside it, so that help is quick."""
 
 import logging
+import os
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -12,6 +14,8 @@ from serving import __version__
 from serving.bench.errors import BenchError
 from serving.bench.options import BenchOptions
 from serving.flags import takes_options, takes_settings
+from serving.plan.errors import PlanError
+from serving.plan.options import PlanOptions
 from serving.settings import LoadedSettings, SettingsError
 
 USER_ERROR = 2
@@ -28,11 +32,12 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line. A mistake of the user's ends in one message and status 2."""
+    from serving.engine.member import ProcessGroupError
     from serving.models.folder import ModelFolderError
 
     try:
         app()
-    except (SettingsError, ModelFolderError, BenchError) as error:
+    except (SettingsError, ModelFolderError, ProcessGroupError, BenchError, PlanError) as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(USER_ERROR)
 
@@ -60,6 +65,8 @@ def tradewind(
       [cyan]tradewind chat --url http://127.0.0.1:9000[/]
     Measure it, or any other server, under load:
       [cyan]tradewind bench --concurrency 16[/]
+    Find out what a model needs before a slice of TPUs is rented for it:
+      [cyan]tradewind plan --model llama3-70b --topology v6e:2x4[/]
     See every setting in force and where it came from:
       [cyan]tradewind config[/]
     """
@@ -96,6 +103,22 @@ def engine(
     loaded: LoadedSettings,
     *,
     listen: Annotated[str, typer.Option(metavar="ADDRESS", help="host:port, or unix:/path for this machine alone.")],
+    coordinator: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="For a replica over several hosts: the host of process 0, and a port that is free there.",
+            show_default=False,
+        ),
+    ] = "",
+    process: Annotated[
+        str,
+        typer.Option(
+            metavar="I/N",
+            help="For a replica over several hosts: which of its N processes this is, from 0 to N-1.",
+            show_default=False,
+        ),
+    ] = "",
     exit_with_parent: Annotated[
         bool, typer.Option("--exit-with-parent", help="End when standard input ends, as a child process does.")
     ] = False,
@@ -107,12 +130,20 @@ def engine(
       [cyan]tradewind engine --model ./my-llama --listen unix:/tmp/engine.sock[/]
     For gateways on other machines of a private network; there is no authentication:
       [cyan]tradewind engine --model ./my-llama --listen 0.0.0.0:9100[/]
+    One model over two hosts, the same but for the number on each; gateways reach it at the first, host0:9100:
+      [cyan]tradewind engine --model ./my-llama --listen 0.0.0.0:9100 --coordinator host0:8482 --process 0/2[/]
+      [cyan]tradewind engine --model ./my-llama --listen 0.0.0.0:9100 --coordinator host0:8482 --process 1/2[/]
     """
-    from serving.engine.server import run
+    from serving.engine import follower, server
+    from serving.engine.member import ProcessGroup
     from serving.models.folder import find_model
 
     _log_to(Console(stderr=True), loaded.settings.log_level)
-    run(listen, find_model(loaded.settings.model), loaded.settings.engine, exit_with_parent=exit_with_parent)
+    group = ProcessGroup.parse(coordinator, process, listen) if coordinator or process else None
+    model, options = find_model(loaded.settings.model), loaded.settings.engine
+    if group is not None and group.process > 0:
+        follower.run(model, options, group, exit_with_parent=exit_with_parent)
+    server.run(listen, model, options, group=group, exit_with_parent=exit_with_parent)
 
 
 @app.command()
@@ -184,6 +215,64 @@ def bench(options: BenchOptions) -> None:
 
     if not run(options, Console(), Console(stderr=True)):
         raise typer.Exit(1)
+
+
+@app.command()
+@takes_options(PlanOptions)
+def plan(options: PlanOptions) -> None:
+    """Say whether a model fits an accelerator, how fast it can be there at most, and what would do for the least money.
+
+    \b
+    A model of 70 billion parameters on eight chips, 16 streams of 8,192 tokens:
+      [cyan]tradewind plan --model llama3-70b --topology v6e:2x4[/]
+    The same in eight bits on a smaller slice, in two pipeline stages:
+      [cyan]tradewind plan --model llama3-70b --weights int8 --topology v5e:2x4 --mesh tensor=4,pipeline=2[/]
+    A model of your own, wherever 64 streams get 30 tokens a second each at 70% of the roofline:
+      [cyan]tradewind plan --model ./my-llama --streams 64 --tokens-per-second 30 --efficiency 0.7[/]
+    What can be named:
+      [cyan]tradewind plan --list[/]
+    No weights are read and no accelerator is needed. Where libtpu is installed (pip install 'tradewind\\[tpu]') the TPU
+    compiler itself says what a step needs beside the weights, and what it sends.
+    Status 1 means that it does not fit, or that nothing meets the target.
+    """
+    os.environ["JAX_PLATFORMS"] = "cpu"  # a plan takes no device
+    from serving.plan.run import plan as run
+
+    if not run(options, Console(), Console(stderr=True)):
+        raise typer.Exit(1)
+
+
+@app.command()
+def convert(
+    model: Annotated[str, typer.Argument(metavar="FOLDER", help="Model folder, gs:// address or hub id.")],
+    out: Annotated[str, typer.Argument(metavar="OUT", help="Folder or gs:// address that holds nothing yet.")],
+    *,
+    dtype: Annotated[
+        Literal["auto", "float32", "bfloat16", "float16"],
+        typer.Option(help="Type of the weights; auto keeps that of the stored embeddings."),
+    ] = "auto",
+    quantise: Annotated[
+        Literal["int8", "fp8"] | None, typer.Option(help="Keep the weights of linear layers in eight bits.")
+    ] = None,
+    text: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Text on which quantised and original logits are compared."),
+    ] = None,
+) -> None:
+    """Write a model's weights as an Orbax checkpoint, which any mesh restores and every command here reads.
+
+    \b
+    A Hugging Face folder, with configuration, tokenizer and templates beside the checkpoint:
+      [cyan]tradewind convert ./my-llama ./my-llama-orbax[/]
+    In eight bits; prints the bytes that this saves and how far the logits are from the original's:
+      [cyan]tradewind convert ./my-llama ./my-llama-int8 --quantise int8[/]
+    From one bucket to another (pip install 'tradewind\\[gcs]'):
+      [cyan]tradewind convert gs://weights/my-llama gs://weights/my-llama-orbax[/]
+    The first device holds the whole model meanwhile; JAX_PLATFORMS=cpu takes this machine's own memory.
+    """
+    from serving.convert import convert as run
+
+    run(model, out, dtype=dtype, quantise=quantise, text=text, console=Console())
 
 
 @app.command()

@@ -58,7 +58,9 @@ class Settings(BaseSettings):
         frozen=True, extra="forbid", env_prefix=ENV_PREFIX, env_nested_delimiter="__", validate_default=True
     )
 
-    model: str = Field("", description="Model folder or hub id; empty serves the model that comes along.")
+    model: str = Field(
+        "", description="Model folder, gs:// address or hub id; empty serves the model that comes along."
+    )
     model_name: str = Field(
         "", description="Name of the model for clients; empty takes the folder's name or the hub id."
     )

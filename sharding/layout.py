@@ -17,9 +17,6 @@ from sharding.mesh import AXES, MeshSpec, ShardingError, build_mesh
 from sharding.placement import Read, place, repeat_heads
 from sharding.rules import LogicalAxes, Rules
 
-KV_CACHE = PartitionSpec(("layers", "pages"), None, "kv_heads", None)
-"""Logical axes of keys or values in pages, [layers x pages, page, kv_heads, head_dim]."""
-
 
 @dataclass(frozen=True, eq=False)
 class Layout:
@@ -77,11 +74,6 @@ class Layout:
     def whole(self, x: jax.Array) -> jax.Array:
         """`x` on every device, inside a program."""
         return x if self.mesh.size == 1 else jax.lax.with_sharding_constraint(x, self.replicated)
-
-    @property
-    def kv_cache(self) -> NamedSharding:
-        """For keys or values in pages, [layers x pages, page, kv_heads, head_dim]."""
-        return self.sharding(KV_CACHE)
 
     def sharding(self, axes: LogicalAxes) -> NamedSharding:
         """For an array with these logical axes."""

@@ -48,7 +48,7 @@ class MeshSpec:
     @property
     def sizes(self) -> dict[str, int]:
         """Devices along each axis, in the mesh's order."""
-        return dataclasses.asdict(self)
+        return {axis: getattr(self, axis) for axis in AXES}
 
     @property
     def devices(self) -> int:

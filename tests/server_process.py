@@ -50,14 +50,16 @@ class ServerProcess:
         """The answer to a plain GET."""
         return httpx.get(self.url + path, timeout=30)
 
-    def stop(self) -> int:
-        """Ends the server as Ctrl-C does; returns its exit status."""
-        self.process.send_signal(signal.SIGINT)
+    def stop(self, how: signal.Signals = signal.SIGINT) -> int:
+        """Ends the server as Ctrl-C does, or by another signal; returns its exit status, when `lines` are all there."""
+        self.process.send_signal(how)
         try:
-            return self.process.wait(30)
+            status = self.process.wait(30)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
+        self._reader.join()
+        return status
 
     def kill(self) -> None:
         """Ends the server without a word."""

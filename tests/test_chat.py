@@ -62,6 +62,13 @@ class Terminal:
         shown, self._seen = self._seen[: match.end()], self._seen[match.end() :]
         return shown
 
+    def interrupt_until(self, pattern: str) -> None:
+        """Presses Ctrl-C until that is answered: input() shows its prompt a moment before it listens to signals."""
+        while not re.search(pattern, self._seen):
+            self.process.send_signal(signal.SIGINT)
+            while select.select([self._own], [], [], 1)[0] and not re.search(pattern, self._seen):
+                self._seen += self._decoder.decode(os.read(self._own, 4096)).replace("\r", "")
+
     def ask(self, line: str) -> str:
         """The reply to `line`."""
         self.type(line)
@@ -139,8 +146,7 @@ def test_ctrl_c_stops_the_reply_and_not_the_chat(server):
         shown = shell.read_until("> $")
         assert "stopped" in shown
         assert "800 out" not in shown
-        shell.process.send_signal(signal.SIGINT)
-        shell.read_until("/quit leaves")
+        shell.interrupt_until("/quit leaves")
         shell.type("/quit")
         assert shell.process.wait(PATIENCE) == 0
 

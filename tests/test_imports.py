@@ -21,7 +21,13 @@ GATEWAY = [
     "serving.models.generation_defaults",
     "serving.engine.request",
 ]
-ENGINE = ["serving.engine.server", "serving.engine.engine", "serving.models.checkpoint"]
+ENGINE = [
+    "serving.engine.server",
+    "serving.engine.follower",
+    "serving.engine.distributed",
+    "serving.engine.engine",
+    "serving.models.checkpoint",
+]
 
 
 def loaded_by(modules: list[str]) -> set[str]:

@@ -24,7 +24,8 @@ CONFIG = {
     "max_position_embeddings": 64,
     "eos_token_id": 0,
 }
-SMALL = ("--max-rows", "2", "--step-tokens", "16", "--decode-steps", "1")
+SMALL = ("--max-rows", "1", "--step-tokens", "16", "--decode-steps", "1")
+COMPLETION = {"model": "tiny-llama", "prompt": "QZXJQ", "max_tokens": 4, "ignore_eos": True}
 
 
 @pytest.fixture(scope="module")
@@ -50,39 +51,38 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_it_says_what_it_does_serves_and_ends_with_its_engine(tiny_model, start_server, stop):
+def test_it_says_what_it_does_serves_and_ends_with_its_engine(tiny_model, start_server):
     server = start_server("--model", str(tiny_model), *SMALL)
     engine = psutil.Process(server.engine_pid())
     models = httpx.get(f"{server.url}/v1/models").json()
     assert [model["id"] for model in models["data"]] == ["tiny-llama"]
-    completion = {"model": "tiny-llama", "prompt": "QZXJQ", "max_tokens": 4, "ignore_eos": True}
-    answer = httpx.post(f"{server.url}/v1/completions", json=completion, timeout=60).json()
+    answer = httpx.post(f"{server.url}/v1/completions", json=COMPLETION, timeout=60).json()
     assert answer["usage"]["completion_tokens"] == 4
 
-    server.process.send_signal(stop)
-    status = server.process.wait(30)
-    server.process.stderr.close()
-    assert status == (0 if stop is signal.SIGINT else -signal.SIGTERM)
+    assert server.stop(signal.SIGTERM) == -signal.SIGTERM
     assert not engine.is_running()
     printed = "".join(server.lines)
     assert printed.index("Loading · tiny-llama") < printed.index("Compiling") < printed.index("Ready in")
+    assert "Stopped." not in printed
     assert "Traceback" not in printed
     assert "QZXJQ" not in printed  # prompts stay out of logs
-    assert ("Stopped." in printed) == (stop is signal.SIGINT)
 
 
-def test_it_uses_an_engine_that_runs_already(tiny_model, start_server, tmp_path):
+def test_it_uses_an_engine_that_runs_already_and_ends_without_it(tiny_model, server_data, start_server, tmp_path):
     address = f"unix:{tmp_path / 'engine.sock'}"
-    command = [sys.executable, "-m", "serving.cli", "engine", "--model", str(tiny_model), "--listen", address, *SMALL]
-    with subprocess.Popen([*command, "--exit-with-parent"], stdin=subprocess.PIPE) as engine:
+    command = [sys.executable, "-m", "serving.cli", "engine", "--model", str(tiny_model), "--listen", address]
+    command += ["--data-dir", str(server_data), "--exit-with-parent", *SMALL]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as engine:
         server = start_server("--model", str(tiny_model), "--engine-address", address)
         with pytest.raises(LookupError):
             server.engine_pid()  # it has no engine of its own
-        completion = {"model": "tiny-llama", "prompt": "QZXJQ", "max_tokens": 4, "ignore_eos": True}
-        answer = httpx.post(f"{server.url}/v1/completions", json=completion, timeout=60).json()
+        answer = httpx.post(f"{server.url}/v1/completions", json=COMPLETION, timeout=60).json()
         assert answer["usage"]["completion_tokens"] == 4
         assert server.stop() == 0
+        printed = "".join(server.lines)
+        assert "Stopped." in printed
+        assert "Traceback" not in printed
+        assert "QZXJQ" not in printed
         assert engine.poll() is None  # somebody else keeps it
         engine.stdin.close()
 

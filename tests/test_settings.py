@@ -114,7 +114,7 @@ def test_variables_of_the_test_suite_are_nobody_s_settings(monkeypatch):
         ("[engine]\nmax_row = 1", "engine.max_row is no setting; did you mean engine.max_rows\\?"),
         ("port = 1", "port is no setting; did you mean server.port\\?"),
         ("[servr]\nhost = 'x'", "servr.host is no setting; did you mean server.host\\?"),
-        ("zzzzzzzz = 1", "zzzzzzzz is no setting. Settings are: data_dir, engine.compilation_cache_dir"),
+        ("zzzzzzzz = 1", "zzzzzzzz is no setting. Settings are: data_dir, engine.attention, engine."),
         ("model = ", "cannot be read as TOML: Invalid value"),
     ],
 )
@@ -173,6 +173,8 @@ def test_an_engine_started_with_an_engine_s_flags_has_the_same_options():
         sharding_rules="rules.toml",
         micro_batches=2,
         dtype="float32",
+        quantise="int8",
+        attention="reference",
         prefix_cache=False,
         compile_threads=1,
         compilation_cache_dir="",

@@ -130,11 +130,11 @@ def train_model(
 ) -> None:
     """Trains, or goes on from RUN's last checkpoint. Stop it with Ctrl-C or SIGTERM at any time."""
     from training.feed import Feed
-    from training.train import last_state, train
+    from training.train import inherited, train
 
     settings = Recipe.from_file(recipe)
     feed = Feed.from_folder(data, settings, steps)
-    params = last_state(begin_from, settings).params if begin_from else None
+    params = inherited(begin_from, run, settings) if begin_from else None
     state = train(feed, settings, run, params=params, console=console)
     console.print(f"{run}: step {int(state.step):,} of {feed.steps:,}")
 
@@ -145,12 +145,12 @@ def _trained(data: Path, run: Path, settings: Recipe) -> tuple["Model", int]:
     import jax.numpy as jnp
 
     from training.evaluation.model import Model
-    from training.train import last_state
+    from training.train import last_state, trained_tokens
 
     state = last_state(run, settings)
     shipped = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16).astype(jnp.float32), state.params)
     model = Model(shipped, settings.model.decoder_config(), load_tokenizer(data))
-    return model, int(state.step) * settings.batch_tokens
+    return model, trained_tokens(run, settings)
 
 
 @app.command("evaluate")

@@ -21,6 +21,8 @@ from training.step import Params, TrainState, initial_params, make_train_step
 CHECKPOINT_SECONDS = 60.0
 LOG_FILE = "log.jsonl"
 CHECKPOINTS = "checkpoints"
+ORIGIN_FILE = "origin.json"
+"""Of a run that began with another's parameters: the tokens that those had learned from."""
 
 
 def initial_state(recipe: Recipe, steps: int, params: Params | None = None) -> TrainState:
@@ -50,6 +52,22 @@ def last_state(run: Path, recipe: Recipe) -> TrainState:
         raise FileNotFoundError(f"{run / CHECKPOINTS} holds no checkpoint; `python -m training train` writes them")
     with checkpoints(run) as manager:
         return restore(manager, recipe)
+
+
+def trained_tokens(run: Path, recipe: Recipe) -> int:
+    """Tokens that RUN's last parameters learned from, those of the run that it began from included."""
+    origin = run / ORIGIN_FILE
+    before = json.loads(origin.read_text(encoding="utf-8"))["tokens"] if origin.is_file() else 0
+    with checkpoints(run) as manager:
+        return before + (manager.latest_step() or 0) * recipe.batch_tokens
+
+
+def inherited(origin: Path, run: Path, recipe: Recipe) -> Params:
+    """The parameters that ORIGIN's training stopped with; RUN remembers what they had learned from."""
+    params = last_state(origin, recipe).params
+    run.mkdir(parents=True, exist_ok=True)
+    (run / ORIGIN_FILE).write_text(json.dumps({"tokens": trained_tokens(origin, recipe)}) + "\n", encoding="utf-8")
+    return params
 
 
 def train(

@@ -1,4 +1,4 @@
-"""The wire between gateways and engines: values of request.py to and from protobuf bytes (engine.proto).
+"""The wires of an engine: values of request.py, turns.py and member.py to and from protobuf bytes (engine.proto).
 
 Every function is a serializer or deserializer as gRPC takes them, so neither side handles protobuf messages itself.
 """
@@ -10,6 +10,7 @@ from typing import Any
 from google.protobuf.message import DecodeError, Message
 
 from serving.engine import engine_pb2 as pb
+from serving.engine.member import Leaving, Member, Report
 from serving.engine.request import (
     Delta,
     EngineDescription,
@@ -21,20 +22,13 @@ from serving.engine.request import (
     Timings,
     TokenLogprobs,
 )
+from serving.engine.turns import Cancel, Command, Turn
 
-_SERVICE = pb.DESCRIPTOR.services_by_name["Engine"]
-SERVICE = _SERVICE.full_name
-METHODS = {method.name: f"/{SERVICE}/{method.name}" for method in _SERVICE.methods}  # RPC name -> its HTTP/2 path
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """The command that ends one request early."""
-
-    id: str
-
-
-Command = GenerationRequest | Cancel
+_SERVICES = pb.DESCRIPTOR.services_by_name
+ENGINE_SERVICE, REPLICA_SERVICE = (_SERVICES[name].full_name for name in ("Engine", "Replica"))
+METHODS = {  # RPC name -> its HTTP/2 path
+    method.name: f"/{service.full_name}/{method.name}" for service in _SERVICES.values() for method in service.methods
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +70,7 @@ def decode_description(data: bytes) -> EngineDescription:
 
 def encode_command(command: Command) -> bytes:
     """Serialize a submission or a cancellation."""
-    if isinstance(command, Cancel):
-        return pb.Command(cancel=command.id).SerializeToString()
-    submit = pb.GenerationRequest(
-        id=command.id,
-        prompt=command.prompt,
-        sampling=_flat(pb.SamplingParams, command.sampling),
-        salt=command.salt,
-        priority=command.priority,
-    )
-    return pb.Command(submit=submit).SerializeToString()
+    return _command_message(command).SerializeToString()
 
 
 def decode_command(data: bytes) -> Command:
@@ -94,14 +79,47 @@ def decode_command(data: bytes) -> Command:
         message = pb.Command.FromString(data)
     except DecodeError as error:
         raise ValueError("a Command cannot be read from these bytes") from error
-    match message.WhichOneof("command"):
-        case "submit":
-            submit = message.submit
-            sampling = _value(SamplingParams, submit.sampling)
-            return GenerationRequest(submit.id, tuple(submit.prompt), sampling, submit.salt, submit.priority)
-        case "cancel":
-            return Cancel(message.cancel)
-    raise ValueError("a Command must hold `submit` or `cancel`")
+    return _command(message)
+
+
+def encode_turn(turn: Turn) -> bytes:
+    """Serialize one message of the stream from a leader to its followers."""
+    commands = [_command_message(command) for command in turn.commands]
+    return pb.Turn(commands=commands, decode_steps=turn.decode_steps).SerializeToString()
+
+
+def decode_turn(data: bytes) -> Turn:
+    """The inverse of `encode_turn`."""
+    message = pb.Turn.FromString(data)
+    return Turn(tuple(map(_command, message.commands)), message.decode_steps)
+
+
+def encode_report(report: Report) -> bytes:
+    """Serialize what a follower tells its leader."""
+    match report:
+        case Member():
+            message = pb.FollowerReport(member=_flat(pb.Member, report))
+        case EngineDescription():
+            message = pb.FollowerReport(loaded=_flat(pb.EngineDescription, report))
+        case Leaving(reason):
+            message = pb.FollowerReport(leaving=reason)
+    return message.SerializeToString()
+
+
+def decode_report(data: bytes) -> Report:
+    """The inverse of `encode_report`. Raises ValueError for what is no report."""
+    try:
+        message = pb.FollowerReport.FromString(data)
+    except DecodeError as error:
+        raise ValueError("a FollowerReport cannot be read from these bytes") from error
+    match message.WhichOneof("report"):
+        case "member":
+            return _value(Member, message.member)
+        case "loaded":
+            return _value(EngineDescription, message.loaded)
+        case "leaving":
+            return Leaving(message.leaving)
+    raise ValueError("a FollowerReport must hold `member`, `loaded` or `leaving`")
 
 
 def encode_step(step: StepOutput) -> bytes:
@@ -114,6 +132,30 @@ def decode_step(data: bytes) -> StepOutput:
     """The inverse of `encode_step`."""
     message = pb.StepOutput.FromString(data)
     return StepOutput(tuple(map(_delta, message.deltas)), _value(EngineStats, message.stats))
+
+
+def _command_message(command: Command) -> pb.Command:
+    if isinstance(command, Cancel):
+        return pb.Command(cancel=command.id)
+    submit = pb.GenerationRequest(
+        id=command.id,
+        prompt=command.prompt,
+        sampling=_flat(pb.SamplingParams, command.sampling),
+        salt=command.salt,
+        priority=command.priority,
+    )
+    return pb.Command(submit=submit)
+
+
+def _command(message: pb.Command) -> Command:
+    match message.WhichOneof("command"):
+        case "submit":
+            submit = message.submit
+            sampling = _value(SamplingParams, submit.sampling)
+            return GenerationRequest(submit.id, tuple(submit.prompt), sampling, submit.salt, submit.priority)
+        case "cancel":
+            return Cancel(message.cancel)
+    raise ValueError("a Command must hold `submit` or `cancel`")
 
 
 def _delta_message(delta: Delta) -> pb.Delta:
@@ -212,5 +254,6 @@ _READERS = {
     StartupProgress: _readers(pb.StartupProgress),
     EngineDescription: _readers(pb.EngineDescription),
     EngineStats: _readers(pb.EngineStats),
+    Member: _readers(pb.Member),
     Timings: _readers(pb.Timings),
 }

@@ -1,17 +1,16 @@
 """The engine: one thread that turns requests into tokens, step by step.
 
-    commands in -> schedule -> dispatch step N+1 -> read step N -> commit -> publish
+    turn -> obey -> schedule -> dispatch step N+1 -> read step N -> commit -> publish
 
-The device computes step N+1 while the host reads, commits and publishes step N.
+The device computes step N+1 while the host reads, commits and publishes step N. Where a replica spans several hosts,
+each runs this loop: one of them leads and announces its turns, the others follow them.
 """
 
 import logging
-import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import jax
@@ -30,24 +29,18 @@ from serving.engine.request import (
 )
 from serving.engine.runner import Dispatched, Runner
 from serving.engine.scheduler import Scheduler
+from serving.engine.turns import Cancel, Command, CommandQueue, Turn
 
 log = logging.getLogger(__name__)
 
 Publish = Callable[[list[Delta], EngineStats], None]
+Announce = Callable[[Turn], None]
+NextTurn = Callable[[bool], Turn | None]
+"""next_turn(idle) -> what the loop obeys next, or None to end; idle says that only a command could bring work."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Submit:
-    request: GenerationRequest
-
-
-@dataclass(frozen=True, slots=True)
-class _Cancel:
-    request_id: str
-
-
-class _Stop:
-    pass
+def _to_nobody(_: Turn) -> None:
+    """The announcement of an engine on one host."""
 
 
 class Engine:
@@ -57,7 +50,7 @@ class Engine:
         self.description: EngineDescription = loaded.description
         self.failed: BaseException | None = None
         self._runner: Runner = loaded.runner
-        self._pool = PagePool(loaded.description.pages, options.page_size)
+        self._pool = PagePool(loaded.description.pages, loaded.description.page_size)
         self._scheduler = Scheduler(
             self._pool,
             rows=options.max_rows,
@@ -69,7 +62,7 @@ class Engine:
         )
         self._pace = Pace(options.decode_steps)
         self._clock = clock
-        self._commands: queue.SimpleQueue[_Submit | _Cancel | _Stop] = queue.SimpleQueue()
+        self._commands = CommandQueue()
         self._thread: threading.Thread | None = None
         self._steps = 0
         self._open: set[str] = set()  # requests that were submitted and have not ended
@@ -83,22 +76,40 @@ class Engine:
         """
         return cls(load(folder, options, progress), options)
 
-    def start(self, publish: Publish) -> None:
-        """Starts the loop. `publish` is called on the loop's thread, once a step."""
-        self._thread = threading.Thread(target=self._run, args=(publish,), name="engine", daemon=True)
-        self._thread.start()
+    def start(self, publish: Publish, announce: Announce = _to_nobody) -> None:
+        """Starts the loop on what `submit` and `cancel` ask for.
+
+        `publish` is called on the loop's thread, once a step; `announce` too, with each turn before it is obeyed.
+        """
+
+        def next_turn(idle: bool) -> Turn | None:
+            commands = self._commands.take(wait=idle)
+            if commands is None:
+                return None
+            turn = Turn(commands, self._pace.steps)
+            announce(turn)
+            return turn
+
+        self._start(publish, next_turn)
+
+    def follow(self, publish: Publish, turns: Callable[[], Turn | None]) -> None:
+        """Starts the loop on the turns that another engine announces; `turns` waits for the next, None ends the loop.
+
+        `publish` is called as by `start`.
+        """
+        self._start(publish, lambda _: turns())
 
     def submit(self, request: GenerationRequest) -> None:
         """Queues a request; its deltas reach `publish`. Thread-safe."""
-        self._commands.put(_Submit(request))
+        self._commands.put(request)
 
     def cancel(self, request_id: str) -> None:
         """Ends a request before the next step is planned; unknown ids are ignored. Thread-safe."""
-        self._commands.put(_Cancel(request_id))
+        self._commands.put(Cancel(request_id))
 
     def stop(self) -> None:
-        """Ends the loop and waits for its thread."""
-        self._commands.put(_Stop())
+        """Ends the loop that `start` began, or lets one that follows come to its end, and waits for its thread."""
+        self._commands.close()
         if self._thread is not None:
             self._thread.join()
         self._runner.programs.cancel()
@@ -107,9 +118,13 @@ class Engine:
         """Waits until every step program is compiled. Raises what compiling raised."""
         self._runner.programs.wait_all()
 
-    def _run(self, publish: Publish) -> None:
+    def _start(self, publish: Publish, next_turn: NextTurn) -> None:
+        self._thread = threading.Thread(target=self._run, args=(publish, next_turn), name="engine", daemon=True)
+        self._thread.start()
+
+    def _run(self, publish: Publish, next_turn: NextTurn) -> None:
         try:
-            self._loop(publish)
+            self._loop(publish, next_turn)
         except Exception as error:  # whatever broke, callers must hear of it
             self.failed = error
             deltas = [
@@ -118,15 +133,16 @@ class Engine:
             ]
             publish(deltas, self._stats())
 
-    def _loop(self, publish: Publish) -> None:
+    def _loop(self, publish: Publish, next_turn: NextTurn) -> None:
         in_flight: deque[Dispatched] = deque()
         read_at = self._clock()
         while True:
             idle = not in_flight and not self._scheduler.running and not self._scheduler.waiting
-            deltas, stopping = self._take_commands(wait=idle)
-            if stopping:
+            turn = next_turn(idle)
+            if turn is None:
                 return
-            plan = self._scheduler.schedule(self._pace.steps)
+            deltas = self._obey(turn.commands)
+            plan = self._scheduler.schedule(turn.decode_steps)
             if plan is not None:
                 in_flight.append(self._runner.dispatch(plan))
                 self._steps += 1
@@ -142,26 +158,19 @@ class Engine:
                 self._open.difference_update(delta.id for delta in deltas if delta.finish_reason)
                 publish(deltas, self._stats())
 
-    def _take_commands(self, *, wait: bool) -> tuple[list[Delta], bool]:
-        """Obeys every queued command; with `wait`, waits for the first."""
+    def _obey(self, commands: Iterable[Command]) -> list[Delta]:
+        """What commands bring by themselves: refusals and ends."""
         deltas: list[Delta] = []
-        while wait or not self._commands.empty():
-            command = self._commands.get()
-            wait = False
-            match command:
-                case _Stop():
-                    return deltas, True
-                case _Submit(request):
-                    refused = self._scheduler.submit(request)
-                    if refused:
-                        deltas.append(refused)
-                    else:
-                        self._open.add(request.id)
-                case _Cancel(request_id):
-                    cancelled = self._scheduler.cancel(request_id)
-                    if cancelled:
-                        deltas.append(cancelled)
-        return deltas, False
+        for command in commands:
+            if isinstance(command, Cancel):
+                news = self._scheduler.cancel(command.id)
+            else:
+                news = self._scheduler.submit(command)
+                if news is None:
+                    self._open.add(command.id)
+            if news is not None:
+                deltas.append(news)
+        return deltas
 
     def _stats(self) -> EngineStats:
         counters = self._scheduler.counters

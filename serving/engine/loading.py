@@ -1,5 +1,6 @@
 """From a model folder to an engine that can step: types, memory, weights, compiled programs."""
 
+import dataclasses
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -8,10 +9,15 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import psutil
 from flax import nnx
+from jax.experimental import multihost_utils
+from jax.typing import DTypeLike
 
-from serving.engine.attention import PagedKV
+from serving.engine.attention.backend import AttentionBackend, Demand, page_bytes
+from serving.engine.attention.choice import choose, usual_page_size
+from serving.engine.lowering import abstract_decoder
 from serving.engine.options import EngineOptions
 from serving.engine.request import EngineDescription, StartupProgress
 from serving.engine.runner import Runner
@@ -51,18 +57,24 @@ def load(folder: Path, options: EngineOptions, progress: Callable[[StartupProgre
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     progress(StartupProgress("loading", message=folder.name))
-    config = DecoderConfig.from_folder(folder)
+    config = served_config(DecoderConfig.from_folder(folder), options)
     dtype = _dtype(options.dtype)
     if jax.default_backend() == "cpu" and dtype != jnp.float32:
         log.warning("%s on a CPU is many times slower than float32; --dtype auto computes in float32", dtype.name)
     layout = plan_layout(config, options, jax.devices())
     for note in layout.notes:
         log.info("%s", note)
-    decoder = placed(checkpoint.load(folder, config, dtype), dtype, layout)
-    context = min(options.max_context or config.max_position, config.max_position)
-    pages = _pages(options, layout, context)
-    context = min(context, pages * options.page_size)
-    runner = Runner(decoder, options, layout, pages=pages, max_context=context, step_tokens=_step_tokens(options))
+    platform = layout.mesh.devices.flat[0].platform
+    options = dataclasses.replace(options, page_size=options.page_size or usual_page_size(platform))
+    decoder = checkpoint.load(folder, config, dtype, layout.place, abstract_decoder(layout, dtype))
+    attention, notes = choose_attention(options, layout, dtype, config.max_position)
+    for note in notes:
+        log.info("%s", note)
+    pages = _pages(options, layout, attention, config.max_position)
+    context = min(config.max_position, pages * options.page_size)
+    runner = Runner(
+        decoder, options, layout, attention, pages=pages, max_context=context, step_tokens=_step_tokens(options)
+    )
     _compile(runner, progress)
     description = EngineDescription(
         model=folder.name,
@@ -73,10 +85,19 @@ def load(folder: Path, options: EngineOptions, progress: Callable[[StartupProgre
         pages=pages,
         dtype=jnp.dtype(dtype).name,
         platform=jax.default_backend(),
-        fingerprint=checkpoint.fingerprint(folder, f"{jnp.dtype(dtype).name} {context}"),
+        fingerprint=checkpoint.fingerprint(folder, f"{jnp.dtype(dtype).name} {config.quantised} {context}"),
         eos_token_ids=GenerationDefaults.from_folder(folder).eos_token_ids,
     )
     return Loaded(runner, description, runner.step_tokens)
+
+
+def served_config(config: DecoderConfig, options: EngineOptions) -> DecoderConfig:
+    """The model as the options have it: its weights' type, and its longest context, by which LongRoPE is chosen."""
+    return dataclasses.replace(
+        config,
+        max_position=min(options.max_context or config.max_position, config.max_position),
+        quantised=config.quantised if options.quantise == "none" else options.quantise,
+    )
 
 
 def plan_layout(config: DecoderConfig, options: EngineOptions, devices: Sequence[jax.Device]) -> Layout:
@@ -86,12 +107,28 @@ def plan_layout(config: DecoderConfig, options: EngineOptions, devices: Sequence
     return Layout.plan(config, mesh, rules, devices)
 
 
-def placed(decoder: Decoder, dtype: jnp.dtype, layout: Layout) -> Decoder:
-    """A decoder with its weights on the layout's devices, each stage's as one decoder of fewer layers."""
-    run = nnx.eval_shape(
-        lambda: Decoder(layout.stage_config, dtype=dtype, rngs=nnx.Rngs(0), per_device=layout.per_device)
+def choose_attention(
+    options: EngineOptions, layout: Layout, dtype: DTypeLike, context: int
+) -> tuple[AttentionBackend, list[str]]:
+    """The attention backend of an engine, and what it leaves to the reference. Raises ValueError where it cannot run.
+
+    Args:
+        context: tokens of the longest sequence.
+    """
+    demand = Demand(
+        config=layout.config,
+        kv_heads=layout.config.kv_heads // layout.rules.parts("kv_heads", layout.spec),
+        page_size=options.page_size,
+        dtype=dtype,
+        sequences=options.max_rows + _step_tokens(options) // options.page_size,
+        context=context,
     )
-    return nnx.merge(nnx.graphdef(run), layout.distribute(nnx.state(decoder)))
+    return choose(options.attention, layout.mesh.devices.flat[0].platform, demand)
+
+
+def placed(decoder: Decoder, dtype: DTypeLike, layout: Layout) -> Decoder:
+    """A decoder that is in memory already, with its weights on the layout's devices."""
+    return nnx.merge(nnx.graphdef(abstract_decoder(layout, dtype)), layout.distribute(nnx.state(decoder)))
 
 
 def _compile(runner: Runner, progress: Callable[[StartupProgress], None]) -> None:
@@ -120,20 +157,27 @@ def _step_tokens(options: EngineOptions) -> int:
     return options.step_tokens or (128 if jax.default_backend() == "cpu" else 512)
 
 
-def _pages(options: EngineOptions, layout: Layout, context: int) -> int:
+def _pages(options: EngineOptions, layout: Layout, attention: AttentionBackend, context: int) -> int:
     """How many pages the cache gets: as told, or what the memory holds up to every row at its longest."""
     if options.pages:
         return options.pages
     shares = layout.rules.parts("kv_heads", layout.spec) * layout.stages
-    page_bytes = PagedKV.page_bytes(layout.config, options.page_size, _dtype(options.dtype)) // shares
+    held = page_bytes(attention, layout.config, options.page_size, _dtype(options.dtype)) // shares
     most = options.max_rows * -(-context // options.page_size)
-    pages = int(min(most, _kv_memory(options) // page_bytes))
+    pages = _least(int(min(most, _kv_memory(options) // held)))
     if pages < 1:
         raise ValueError(
-            f"the KV cache may take {_kv_memory(options):.0f} bytes, but one page takes {page_bytes} on each device; "
+            f"the KV cache may take {_kv_memory(options):.0f} bytes, but one page takes {held} on each device; "
             "raise kv_memory"
         )
     return pages
+
+
+def _least(pages: int) -> int:
+    """The fewest pages among the processes of a replica, whose hosts may have different memory free."""
+    if jax.process_count() == 1:
+        return pages
+    return int(multihost_utils.process_allgather(np.int32(pages)).min())
 
 
 def _kv_memory(options: EngineOptions) -> float:

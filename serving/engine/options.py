@@ -7,7 +7,9 @@ The metadata of each field is written in pydantic's words (`description`, `ge`, 
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
+Quantise = Literal["none", "int8", "fp8"]
 DType = Literal["auto", "float32", "bfloat16", "float16"]
+Attention = Literal["auto", "reference", "tpu", "gpu"]
 
 
 def _option(default, description: str, **limits):
@@ -20,7 +22,9 @@ class EngineOptions:
 
     max_rows: int = _option(64, "Sequences decoded at once; more wait their turn.", ge=1, le=4096)
     max_context: int = _option(0, "Tokens of prompt and reply together; 0 takes the model's own limit.", ge=0)
-    page_size: int = _option(16, "Tokens in one page of the KV cache.", ge=1, le=1024)
+    page_size: int = _option(
+        0, "Tokens in one page of the KV cache; 0 lets the engine choose by platform.", ge=0, le=1024
+    )
     pages: int = _option(0, "Pages in the KV cache; 0 fills kv_memory.", ge=0)
     kv_memory: float = _option(
         0.0,
@@ -40,7 +44,7 @@ class EngineOptions:
     mesh: str = _option(
         "",
         "How many devices share the model along which axis, such as tensor=4,pipeline=2; empty cuts it among all "
-        "devices of this machine as far as its heads allow.",
+        "devices that there are as far as its heads allow.",
     )
     sharding_rules: str = _option(
         "", "TOML file of lines that say otherwise which axis of the mesh cuts what, such as vocab = []."
@@ -49,6 +53,15 @@ class EngineOptions:
         0, "Parts of a step that follow each other through a pipeline's stages; 0 takes the number of least time.", ge=0
     )
     dtype: DType = _option("auto", "Type of weights and KV cache; auto picks what the platform is fast at.")
+    quantise: Quantise = _option(
+        "none",
+        "Keep the weights of linear layers in eight bits, quantised while they are loaded; none keeps them as stored.",
+    )
+    attention: Attention = _option(
+        "auto",
+        "What attends over pages: a library's kernels for TPUs or GPUs, or the reference, which runs everywhere; "
+        "auto takes the platform's, or the reference where that does not know the model.",
+    )
     prefix_cache: bool = _option(True, "Keep the pages of earlier prompts and replies for requests that begin alike.")
     compile_threads: int = _option(2, "Step programs compiled side by side at start.", ge=1, le=64)
     compilation_cache_dir: str = _option(

@@ -7,9 +7,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from flax import nnx
 
-from serving.engine.attention import PagedKV, span_pages
+from serving.engine.attention.backend import AttentionBackend, PagedCache
+from serving.engine.lowering import lower_step, paging, step_program
 from serving.engine.options import EngineOptions
 from serving.engine.programs import StepPrograms, step_shapes
 from serving.engine.request import TokenLogprobs
@@ -18,10 +18,8 @@ from serving.engine.scheduler import DecodeRow, PrefillChunk, Sampled, StepPlan,
 from serving.engine.sequence import Sequence
 from serving.engine.step import (
     DeviceState,
-    Paging,
     StepInputs,
     StepOutputs,
-    StepProgram,
     StepShape,
     bind_slot,
     packed_views,
@@ -95,6 +93,7 @@ class Runner:
         decoder: the model, its weights already where `layout` wants them.
         options: rows, page size, decode steps and compile threads.
         layout: how the model lies on its devices.
+        attention: how keys and values lie in pages, and what reads them.
         pages: how many pages the cache holds.
         max_context: tokens of the longest sequence.
         step_tokens: prompt tokens in one step; `self.step_tokens` is this in whole pages of the longest sequence.
@@ -105,6 +104,7 @@ class Runner:
         decoder: Decoder,
         options: EngineOptions,
         layout: Layout,
+        attention: AttentionBackend,
         *,
         pages: int,
         max_context: int,
@@ -112,20 +112,13 @@ class Runner:
     ):
         self._rows = options.max_rows
         self._vocab = layout.config.vocab_size
-        span = span_pages(options.page_size)
-        longest = -(-max_context // options.page_size)
-        self._paging = Paging(pages, options.page_size, sequence_pages=-(-longest // span) * span)
-        graph, weights = nnx.split(decoder)
-        leaves, treedef = jax.tree.flatten(weights)
-        self._weights = tuple(leaves)
-        self.layout, self._shardings = layout, DeviceState.shardings(layout)
+        self._paging = paging(pages, options.page_size, max_context, attention)
+        self._program, self._weights = step_program(decoder, options, layout, self._paging)
+        self.layout, self._shardings = layout, DeviceState.shardings(layout, attention)
         empty = functools.partial(
-            DeviceState.zeros, layout.config, options.max_rows, pages, options.page_size, leaves[0].dtype
+            DeviceState.zeros, layout.config, options.max_rows, self._paging, self._weights[0].dtype
         )
         self._state = jax.jit(empty, out_shardings=self._shardings)()
-        self._program = StepProgram(
-            graph, treedef, self._paging, options.decode_steps, layout, micro_batches=options.micro_batches
-        )
         self._bind = (
             jax.jit(bind_slot, donate_argnums=0, out_shardings=self._shardings.slots)
             .lower(
@@ -142,20 +135,14 @@ class Runner:
         self.programs = StepPrograms(shapes, self._compile, options.compile_threads)
 
     def _compile(self, shape: StepShape) -> Callable[..., Any]:
-        packed, _ = packed_views(shape, self._paging)
-        step = functools.partial(self._program, shape=shape)
-        held = jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), (self._weights, self._state)
-        )
-        jitted = jax.jit(step, donate_argnums=1, out_shardings=(self._shardings, self.layout.replicated))
-        return jitted.lower(*held, self._whole(packed)).compile()
+        return lower_step(self._program, shape, self._weights, self._state).compile()
 
     def _whole(self, value: np.ndarray | np.generic) -> jax.ShapeDtypeStruct:
         """What the host gives every device."""
         return jax.ShapeDtypeStruct(value.shape, value.dtype, sharding=self.layout.replicated)
 
     @property
-    def cache(self) -> PagedKV:
+    def cache(self) -> PagedCache:
         """The pages of keys and values as they lie on the devices now."""
         return self._state.kv
 

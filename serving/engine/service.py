@@ -10,7 +10,7 @@ from typing import Protocol
 import grpc
 
 from serving.engine import codec
-from serving.engine.codec import Cancel, Command, StepOutput
+from serving.engine.codec import StepOutput
 from serving.engine.request import (
     Delta,
     EngineDescription,
@@ -18,6 +18,7 @@ from serving.engine.request import (
     GenerationRequest,
     StartupProgress,
 )
+from serving.engine.turns import Cancel, Command, Turn
 
 
 class ServedEngine(Protocol):
@@ -26,8 +27,8 @@ class ServedEngine(Protocol):
     description: EngineDescription
     failed: BaseException | None
 
-    def start(self, publish: Callable[[list[Delta], EngineStats], None]) -> None:
-        """Begin to step on a thread of its own; `publish` is called there once a step."""
+    def start(self, publish: Callable[[list[Delta], EngineStats], None], announce: Callable[[Turn], None]) -> None:
+        """Begin to step on a thread of its own; `publish` is called there once a step, `announce` before each turn."""
 
     def submit(self, request: GenerationRequest) -> None:
         """Take a request in; thread-safe, returns at once."""
@@ -88,7 +89,10 @@ class Connection:
 
 
 class EngineService:
-    """Serves one engine to any number of gateways. All but `report` belongs to the event loop."""
+    """Serves one engine to any number of gateways. All but `report` belongs to the event loop.
+
+    `on_failure` is called when the engine's loop has failed; to `close` the streams is left to whoever hears of it.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, on_failure: Callable[[BaseException], None]):
         self._loop = loop
@@ -104,7 +108,7 @@ class EngineService:
     def handler(self) -> grpc.GenericRpcHandler:
         """The service as `grpc.aio.Server.add_generic_rpc_handlers` takes it."""
         return grpc.method_handlers_generic_handler(
-            codec.SERVICE,
+            codec.ENGINE_SERVICE,
             {
                 "WatchStartup": grpc.unary_stream_rpc_method_handler(
                     self._watch_startup, codec.decode_empty, codec.encode_progress
@@ -122,10 +126,10 @@ class EngineService:
         """Tell every watcher how far the engine has come; from any thread."""
         self._loop.call_soon_threadsafe(self._note_progress, progress)
 
-    def serve(self, engine: ServedEngine) -> None:
-        """Start the engine's loop and take requests for it from now on."""
+    def serve(self, engine: ServedEngine, announce: Callable[[Turn], None] = lambda _: None) -> None:
+        """Start the engine's loop, which tells `announce` of its turns, and take requests for it from now on."""
         self._engine = engine
-        engine.start(self._publish)
+        engine.start(self._publish, announce)
         self._note_progress(StartupProgress("ready"))
 
     def close(self, reason: str) -> None:
@@ -154,8 +158,7 @@ class EngineService:
         for connection in self._connections.values():
             connection.put_stats(stats)
         error = self._engine.failed
-        if error is not None and not self._ending:
-            self.close(f"the engine failed: {type(error).__name__}: {error}")
+        if error is not None:
             self._on_failure(error)
 
     def _note_progress(self, progress: StartupProgress) -> None:

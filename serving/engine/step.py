@@ -14,10 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax import lax
+from jax.sharding import PartitionSpec
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int
 
-from serving.engine.attention import PagedKV, PageView, ReferenceAttention
+from serving.engine.attention.backend import AttentionBackend, PagedCache, attending
+from serving.engine.attention.view import PageView
 from serving.engine.request import MAX_HELD_STOPS, MAX_TOP_LOGPROBS
 from serving.engine.sampler import Drawn, SamplingRows, draw, top_logprobs
 from serving.models.config import DecoderConfig
@@ -36,11 +38,12 @@ class StepShape:
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """How the KV cache is cut. The scratch page, number `pages`, is not counted."""
+    """How keys and values are kept. The scratch page, number `pages`, is not counted."""
 
     pages: int
     page_size: int
-    sequence_pages: int  # entries of a sequence's line of the page table: whole spans
+    sequence_pages: int  # entries of a sequence's line of the page table, as many as the backend reads at once
+    attention: AttentionBackend
 
 
 class StepInputs(NamedTuple):
@@ -76,14 +79,14 @@ class SlotState(NamedTuple):
 class DeviceState(NamedTuple):
     """Everything that lives on the device between steps, apart from the weights."""
 
-    kv: PagedKV
+    kv: PagedCache
     slots: SlotState
 
     @classmethod
-    def zeros(cls, config: DecoderConfig, slots: int, pages: int, page_size: int, dtype: DTypeLike) -> "DeviceState":
+    def zeros(cls, config: DecoderConfig, slots: int, paging: Paging, dtype: DTypeLike) -> "DeviceState":
         """An empty cache and empty tables of `slots` slots, the scratch page and slot beside them."""
         return cls(
-            PagedKV.zeros(config, pages, page_size, dtype),
+            paging.attention.zeros(config, paging.pages, paging.page_size, dtype),
             SlotState(
                 jnp.zeros(slots + 1, jnp.int32),
                 jnp.zeros((slots + 1, config.vocab_size), jnp.int32),
@@ -92,10 +95,10 @@ class DeviceState(NamedTuple):
         )
 
     @staticmethod
-    def shardings(layout: Layout) -> "DeviceState":
+    def shardings(layout: Layout, attention: AttentionBackend) -> "DeviceState":
         """Where each of these arrays lies: keys and values with their heads, the tables everywhere."""
         return DeviceState(
-            PagedKV(layout.kv_cache, layout.kv_cache),
+            jax.tree.map(layout.sharding, attention.axes, is_leaf=lambda axes: isinstance(axes, PartitionSpec)),
             SlotState(layout.replicated, layout.replicated, layout.replicated),
         )
 
@@ -229,6 +232,7 @@ class StepProgram:
             row_table=inputs.row_table[:rows],
             row_positions=row_positions,
             row_pages=jnp.where(decodes, row_pages, scratch_page),
+            block_rows=jnp.where(inputs.block_rows < rows, inputs.block_rows, -1),
             block_table=inputs.row_table[inputs.block_rows],
             block_starts=inputs.block_starts,
             block_pages=inputs.row_table[inputs.block_rows, inputs.block_starts // page_size],
@@ -253,16 +257,17 @@ class StepProgram:
         return DeviceState(kv, tables), drawn, hidden
 
     def _through_layers(
-        self, decoder: Decoder, x: Float[Array, "tokens embed"], view: PageView, kv: PagedKV
-    ) -> tuple[Float[Array, "tokens embed"], PagedKV]:
+        self, decoder: Decoder, x: Float[Array, "tokens embed"], view: PageView, kv: PagedCache
+    ) -> tuple[Float[Array, "tokens embed"], PagedCache]:
         """All layers over all tokens: at once, or stage by stage in micro-batches of some rows and some blocks each."""
         rows, blocks = view.row_pages.size, view.block_pages.size
-        page_size, scratch_page, per_device = self.paging.page_size, self.paging.pages, self.layout.per_device
+        page_size, scratch_page = self.paging.page_size, self.paging.pages
 
-        def through(layers: Layers, x: jax.Array, view: PageView, kv: PagedKV) -> tuple[jax.Array, PagedKV]:
+        def through(layers: Layers, x: jax.Array, view: PageView, kv: PagedCache) -> tuple[jax.Array, PagedCache]:
             block_positions = view.block_starts[:, None] + jnp.arange(page_size)
             positions = jnp.concatenate([view.row_positions, block_positions.reshape(-1)])
-            return layers(x, positions, ReferenceAttention(view, scratch_page, per_device), kv)
+            attend = attending(self.paging.attention, view, scratch_page, self.layout.per_device)
+            return layers(x, positions, attend, kv)
 
         if self.layout.stages == 1:
             return through(decoder.layers, x, view, kv)
@@ -270,7 +275,7 @@ class StepProgram:
         parts = micro_batches(self.layout.stages, rows, blocks, page_size, self.micro_batches)
         graph, weights = nnx.split(decoder.layers)
 
-        def stage(weights: nnx.State, batch: tuple[jax.Array, PageView], kv: PagedKV, live: jax.Array):
+        def stage(weights: nnx.State, batch: tuple[jax.Array, PageView], kv: PagedCache, live: jax.Array):
             x, view = batch
             return through(nnx.merge(graph, weights), x, view.writing(live, scratch_page), kv)
 

@@ -10,8 +10,10 @@ from enum import StrEnum
 import grpc
 
 from serving.engine import codec
-from serving.engine.codec import Cancel, StepOutput
+from serving.engine.channel import channel_options
+from serving.engine.codec import StepOutput
 from serving.engine.request import Delta, EngineDescription, EngineStats, GenerationRequest, StartupProgress
+from serving.engine.turns import Cancel
 
 MAX_RETRY_AFTER = 10.0  # seconds; a start with compiled programs at hand is quicker than the cold one before it
 
@@ -49,7 +51,7 @@ class Replica:
         self.stats = EngineStats()
         self.ready_at: float | None = None  # the event loop's time when the latest engine became ready
         self._on_change = on_change
-        self._keepalive_ms = int(keepalive * 1000)
+        self._keepalive = keepalive
         self._startup_at: float | None = None  # when the latest start began or the next one will
         self._startup_seconds = 10.0  # a guess until one start has been seen
         self._commands: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -92,7 +94,7 @@ class Replica:
         self._change(ReplicaState.STARTING, StartupProgress("starting"))
         reason = "the engine ended"
         try:
-            async with grpc.aio.insecure_channel(target, options=self._channel_options()) as channel:
+            async with grpc.aio.insecure_channel(target, options=channel_options(self._keepalive)) as channel:
                 await self._start(channel)
                 await self._carry(channel, started)
         except _StartFailed as error:
@@ -173,20 +175,6 @@ class Replica:
     def _change(self, state: ReplicaState, progress: StartupProgress) -> None:
         self.state, self.progress = state, progress
         self._on_change(self)
-
-    def _channel_options(self) -> list[tuple[str, int]]:
-        return [
-            ("grpc.max_send_message_length", -1),
-            ("grpc.max_receive_message_length", -1),
-            ("grpc.enable_http_proxy", 0),  # engines are neighbours
-            ("grpc.initial_reconnect_backoff_ms", 100),  # a socket that is about to appear
-            ("grpc.min_reconnect_backoff_ms", 100),
-            ("grpc.max_reconnect_backoff_ms", 1000),
-            ("grpc.keepalive_time_ms", self._keepalive_ms),
-            ("grpc.keepalive_timeout_ms", self._keepalive_ms),
-            ("grpc.http2.ping_timeout_ms", self._keepalive_ms),  # the one that decides; a minute by default
-            ("grpc.http2.max_pings_without_data", 0),
-        ]
 
 
 class _StartFailed(Exception):

@@ -68,7 +68,7 @@ class Attention(nnx.Module):
             config.heads * config.head_dim,
             config.kv_heads * config.head_dim,
         )
-        make = partial(linear, dtype=dtype, rngs=rngs)
+        make = partial(linear, dtype=dtype, rngs=rngs, quantised=config.quantised)
         self.query = make(embed, wide, ("embed", "heads"), bias=config.attention_bias)
         self.key = make(embed, narrow, ("embed", "kv_heads"), bias=config.attention_bias)
         self.value = make(embed, narrow, ("embed", "kv_heads"), bias=config.attention_bias)

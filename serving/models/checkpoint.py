@@ -1,8 +1,7 @@
-"""Weights between a Hugging Face folder's safetensors and a Decoder."""
+"""A Decoder's weights: read from a model's files onto devices, written as safetensors or as an Orbax checkpoint."""
 
 import hashlib
-import json
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,123 +10,120 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.typing import DTypeLike
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from serving.models.config import DecoderConfig
 from serving.models.decoder import Decoder
-from serving.models.tensors import Index, Source, source
+from serving.models.storage import CONFIG_FILE, ORBAX_FOLDER, SINGLE_FILE, open_storage
+from serving.models.stored_weights import SCALE, StoredWeights, open_weights
+from serving.models.tensor_files import CheckpointError, Index
+from serving.models.tensors import ParameterPath, Source, source, stacked
 
-INDEX_FILE = "model.safetensors.index.json"
-SINGLE_FILE = "model.safetensors"
+LogicalAxes = tuple[str | None, ...]
+Read = Callable[[Index], np.ndarray]
+Place = Callable[[str, tuple[int, ...], DTypeLike, LogicalAxes, Read], jax.Array]
+"""place(name, shape, dtype, axes, read): a parameter on its devices, such as `sharding.layout.Layout.place`.
 
+`shape` is that of the stored parameter, of which `read` gives blocks; what the devices hold may repeat parts of it.
+"""
 
-class CheckpointError(ValueError):
-    """A folder's weights are missing, unreadable or of another shape; the message names the file and the tensor."""
-
-
-def shard_files(folder: Path) -> dict[str, Path]:
-    """Which file holds each tensor. Raises CheckpointError naming the file that is missing or unreadable."""
-    index_path = folder / INDEX_FILE
-    if index_path.exists():
-        try:
-            names: dict[str, str] = json.loads(index_path.read_text(encoding="utf-8"))["weight_map"]
-        except (json.JSONDecodeError, KeyError, UnicodeDecodeError) as error:
-            raise CheckpointError(f"{index_path}: not a safetensors index ({error})") from None
-        missing = sorted({name for name in names.values() if not (folder / name).exists()})
-        if missing:
-            raise CheckpointError(f"{folder}: {INDEX_FILE} names shards that are not there: {', '.join(missing)}")
-        return {tensor: folder / name for tensor, name in names.items()}
-    single = folder / SINGLE_FILE
-    if not single.exists():
-        raise CheckpointError(f"{folder}: holds neither {SINGLE_FILE} nor {INDEX_FILE}")
-    try:
-        with safe_open(single, framework="flax") as file:
-            return dict.fromkeys(file.keys(), single)
-    except SafetensorError as error:
-        raise CheckpointError(f"{single}: not a readable safetensors file ({error})") from None
+CHUNK_BYTES = 1 << 24
+"""Of an array in an Orbax checkpoint, which is read in whole chunks."""
 
 
-class TensorFiles:
-    """A folder's safetensors, open for reading blocks of single tensors."""
-
-    def __init__(self, folder: Path):
-        self._folder = folder
-        self._paths = shard_files(folder)
-        self._files = {path: _open(path) for path in set(self._paths.values())}
-
-    @property
-    def prefix(self) -> str:
-        """What the decoder's names begin with; it differs where a checkpoint holds more than a decoder."""
-        embedding = "embed_tokens.weight"
-        return next((name.removesuffix(embedding) for name in self._paths if name.endswith(embedding)), "model.")
-
-    def require(self, names: Iterable[str]) -> None:
-        """Raises CheckpointError unless every tensor is there."""
-        absent = sorted(set(names) - set(self._paths))
-        if absent:
-            shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
-            raise CheckpointError(f"{self._folder}: the checkpoint lacks {shown}, which config.json asks for")
-
-    def file_of(self, name: str) -> Path:
-        """The file that holds a tensor."""
-        return self._paths[name]
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """A tensor's shape as it is stored. Raises CheckpointError where the index names a file without it."""
-        return tuple(self._slice(name).get_shape())
-
-    def read(self, name: str, index: Index) -> np.ndarray:
-        """A block of a tensor; of the rest, only what lies between the steps of a slice is read."""
-        block = self._slice(name)[tuple(slice(part.start, part.stop) for part in index)]
-        return block[tuple(slice(None, None, part.step) for part in index)]
-
-    def _slice(self, name: str) -> Any:
-        path = self._paths[name]
-        try:
-            return self._files[path].get_slice(name)
-        except SafetensorError as error:
-            raise CheckpointError(f"{path}: not a readable safetensors file ({error})") from None
+def whole(name: str, shape: tuple[int, ...], dtype: DTypeLike, axes: LogicalAxes, read: Read) -> jax.Array:
+    """The Place of the default device, which holds everything."""
+    return jnp.asarray(np.ascontiguousarray(read(tuple(slice(0, size) for size in shape))), dtype)
 
 
-def _open(path: Path) -> Any:
-    """A file whose pages the system maps; nothing is read before a tensor is."""
-    try:
-        return safe_open(path, framework="numpy")
-    except SafetensorError as error:
-        raise CheckpointError(f"{path}: not a readable safetensors file ({error})") from None
+def load(
+    folder: Path, config: DecoderConfig, dtype: DTypeLike, place: Place = whole, run: Decoder | None = None
+) -> Decoder:
+    """Reads a Decoder from the weights of the model in `folder`, one parameter at a time.
+
+    Args:
+        config: the model as it is stored; but where `quantised` is set and kernels are stored in more bits, they are
+            quantised on their devices.
+        dtype: of everything that is not quantised.
+        place: puts a parameter on its devices.
+        run: the abstract decoder to be filled, where it is not that of `config`: with kv heads that `place` repeats, or
+            with the layers of one of several pipeline stages, whose parameters get a first axis "layers" of all stages.
+
+    Raises CheckpointError, or StorageError where files cannot be read.
+    """
+    described = nnx.eval_shape(lambda: Decoder(config, dtype=dtype, rngs=nnx.Rngs(0)))
+    run = described if run is None else run
+    graph, abstract = nnx.split(run)
+    wanted, stored = (dict(nnx.to_flat_state(state)) for state in (abstract, nnx.state(described)))
+    weights = open_weights(open_storage(folder), config)
+    weights.require(path for path in stored if path[-1] != SCALE or weights.holds(path))
+    values: dict[ParameterPath, jax.Array] = {}
+    for path in wanted:
+        if path[-1] == SCALE and not weights.holds(path):
+            continue  # it is made with its kernel
+        scale = (*path[:-1], SCALE)
+        quantises = path[-1] == "kernel" and scale in wanted and not weights.holds(scale)
+        kind = jnp.dtype(dtype) if quantises else stored[path].get_value().dtype
+        alike = _in_stages(path, config.layers, run.config.layers)
+        values[path] = _placed(weights, alike, stored[path], kind, place)
+        if quantises:
+            from serving.models.quantised import quantise_on_devices  # which needs qwix
+
+            values[path], values[scale] = quantise_on_devices(values[path], config.quantised)
+    return nnx.merge(graph, nnx.from_flat_state([(path, wanted[path].replace(values[path])) for path in wanted]))
 
 
-def load(folder: Path, config: DecoderConfig, dtype: DTypeLike) -> Decoder:
-    """Reads a Decoder in `dtype` from FOLDER's safetensors, one parameter at a time. Raises CheckpointError."""
-    graph, abstract = nnx.split(nnx.eval_shape(lambda: Decoder(config, dtype=dtype, rngs=nnx.Rngs(0))))
-    variables = dict(nnx.to_flat_state(abstract))
-    files = TensorFiles(folder)
-    sources = {path: source(path, config, files.prefix) for path in variables}
-    files.require(name for wanted in sources.values() for name in wanted.tensors)
-    loaded = {
-        path: variable.replace(_parameter(files, sources[path], variable.get_value().shape, dtype))
-        for path, variable in variables.items()
-    }
-    return nnx.merge(graph, nnx.from_flat_state(loaded))
+def stored_dtype(folder: Path, config: DecoderConfig) -> np.dtype:
+    """The type in which a model's embeddings are stored, and with them usually all that is not quantised."""
+    return open_weights(open_storage(folder), config).dtype(("embed", "embedding"))
 
 
-def _parameter(files: TensorFiles, wanted: Source, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
-    """A parameter's value, once its tensors are known to have the right shape."""
-    stored = wanted.shape(files.shape)
-    if stored != shape:
-        name = wanted.tensors[0]
-        raise CheckpointError(f"{files.file_of(name)}: {name} holds {stored} ([in, out]); config.json asks for {shape}")
-    block = wanted.read(files.read, tuple(slice(0, size) for size in shape))
-    return jnp.asarray(np.ascontiguousarray(block), dtype)
+def _in_stages(path: ParameterPath, layers: int, length: int) -> list[ParameterPath]:
+    """A parameter of the first stage as it is stored, and its likes in the stages of `length` layers that follow."""
+    if path[0] != "layers":
+        return [path]
+    return [("layers", layer, *path[2:]) for layer in range(path[1], layers, length)]
+
+
+def _placed(
+    weights: StoredWeights, alike: Sequence[ParameterPath], variable: nnx.Variable, dtype: np.dtype, place: Place
+) -> jax.Array:
+    """A parameter on its devices, read as `dtype`; of several stages' likes, one array of them all.
+
+    `variable` is what the model's description makes of it.
+    """
+    shape, axes = variable.get_value().shape, tuple(variable.get_metadata("out_sharding", None) or ())
+    for path in alike:
+        _check(weights, path, shape, dtype)
+    name = ".".join(map(str, alike[0]))
+    if len(alike) == 1:
+        return place(name, shape, dtype, axes, lambda index: weights.read(alike[0], index))
+
+    def read(index: Index) -> np.ndarray:
+        chosen = alike[index[0]]
+        return stacked((weights.read(path, index[1:]) for path in chosen), len(chosen))
+
+    return place(name, (len(alike), *shape), dtype, ("layers", *axes), read)
+
+
+def _check(weights: StoredWeights, path: ParameterPath, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """Raises CheckpointError for a parameter that is stored in another shape, or quantised in another way."""
+    found, kind = weights.shape(path), weights.dtype(path)
+    if found != shape:
+        raise CheckpointError(f"{weights.describe(path)} holds {found} ([in, out]); config.json asks for {shape}")
+    if kind != dtype and 1 in (kind.itemsize, dtype.itemsize):
+        raise CheckpointError(f"{weights.describe(path)} is {kind}; accepted here is {dtype}")
 
 
 def save(decoder: Decoder, folder: Path, dtype: DTypeLike = jnp.bfloat16) -> None:
     """Writes a Decoder's weights as FOLDER/model.safetensors under their Hugging Face names.
 
-    Raises CheckpointError for a model whose experts are stored as MXFP4, which is read but not written.
+    Raises CheckpointError for quantised weights and for experts that are stored as MXFP4, which are read but not
+    written.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if decoder.config.quantised:
+        raise CheckpointError(f"{folder}: {decoder.config.quantised} weights are written as Orbax checkpoints alone")
     tensors: dict[str, np.ndarray] = {}
     for path, variable in nnx.to_flat_state(nnx.state(decoder, nnx.Param)):
         wanted = source(path, decoder.config)
@@ -152,19 +148,42 @@ def _joined(whole: np.ndarray | None, piece: np.ndarray, wanted: Source) -> np.n
     return grown
 
 
-def fingerprint(folder: Path, configuration: str) -> str:
-    """A short hash of a folder's configuration and weights and of how they are run.
+def save_orbax(decoder: Decoder, location: str) -> None:
+    """Writes a Decoder's weights as the Orbax checkpoint LOCATION/orbax, in a folder (its full path) or under gs://.
 
-    Of large files the start (with every tensor's name, type and offset) and samples at even distances are read, so
-    that it takes a moment for any size.
+    Raises ValueError where there is one already.
     """
+    import orbax.checkpoint as ocp  # takes a second to import, which loading need not wait for
+
+    tree = orbax_tree(nnx.state(decoder, nnx.Param))
+    chunks = jax.tree.map(lambda _: ocp.SaveArgs(chunk_byte_size=CHUNK_BYTES), tree)
+    with ocp.StandardCheckpointer() as checkpointer:
+        checkpointer.save(f"{location}/{ORBAX_FOLDER}", tree, save_args=chunks)
+
+
+def orbax_tree(state: nnx.State) -> dict[str, Any]:
+    """The values of a Decoder's variables as its Orbax checkpoint names them: nested dictionaries of strings.
+
+    Of abstract values with shardings, this is what Orbax's StandardRestore takes to read them onto any mesh.
+    """
+    tree: dict[str, Any] = {}
+    for path, variable in nnx.to_flat_state(state):
+        *outer, last = map(str, path)
+        branch = tree
+        for name in outer:
+            branch = branch.setdefault(name, {})
+        branch[last] = variable.get_value()
+    return tree
+
+
+def fingerprint(folder: Path, configuration: str) -> str:
+    """A short hash of a model's configuration and weights and of how they are run.
+
+    Weights are sampled, or known by the checksums that a bucket keeps, so that it takes a moment for any size.
+    """
+    storage = open_storage(folder)
     digest = hashlib.blake2b(configuration.encode(), digest_size=8)
-    sample = 1 << 20
-    for path in [folder / "config.json", *sorted(set(shard_files(folder).values()))]:
-        size = path.stat().st_size
-        digest.update(f"{path.name} {size}".encode())
-        with path.open("rb") as file:
-            for offset in range(0, size, max(sample, size // 64)):
-                file.seek(offset)
-                digest.update(file.read(sample))
+    for name in sorted(storage.sizes):
+        if name == CONFIG_FILE or name.endswith(".safetensors") or name.startswith(f"{ORBAX_FOLDER}/"):
+            digest.update(name.encode() + storage.digest(name))
     return f"fp_{digest.hexdigest()}"

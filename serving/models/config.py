@@ -11,6 +11,10 @@ Activation = Literal["silu", "gelu_tanh", "clamped_swiglu"]
 """How an MLP's gate opens; see `serving.models.mlp.gated`."""
 
 
+Quantisation = Literal["int8", "fp8"]
+"""Types of eight bits that the weights of linear layers may be held in; see `serving.models.quantised`."""
+
+
 class UnsupportedModelError(ValueError):
     """A model that the decoder cannot run; the message names the field of config.json and what is accepted."""
 
@@ -80,6 +84,7 @@ class DecoderConfig:
     ropes: tuple[RopeConfig | None, ...] = ()
     experts: ExpertsConfig | None = None
     fused_projections: bool = False  # query, key and value stored as one tensor, gate and up as another
+    quantised: Quantisation | None = None
 
     def __post_init__(self) -> None:
         if self.heads % self.kv_heads:

@@ -112,7 +112,13 @@ class Decoder(nnx.Module):
         )
         if not config.tied_embeddings:
             self.head = linear(
-                config.hidden_size, config.vocab_size, ("embed", "vocab"), bias=False, dtype=dtype, rngs=rngs
+                config.hidden_size,
+                config.vocab_size,
+                ("embed", "vocab"),
+                bias=False,
+                dtype=dtype,
+                rngs=rngs,
+                quantised=config.quantised,
             )
 
     def __call__(

@@ -6,13 +6,14 @@ configuration.
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
-from serving.models.config import Activation, DecoderConfig, ExpertsConfig, UnsupportedModelError
+from serving.models.config import Activation, DecoderConfig, ExpertsConfig, Quantisation, UnsupportedModelError
 from serving.models.fields import Fields
 from serving.models.rope_fields import read_rope, rope_section
 
 ACTIVATIONS: dict[str, Activation] = {"silu": "silu", "gelu_pytorch_tanh": "gelu_tanh"}
+QUANTISATION, QUANT_METHOD = "quantization_config", "qwix"
 SLIDING, FULL = "sliding_attention", "full_attention"
 
 
@@ -23,7 +24,18 @@ def read_config(config: dict[str, Any]) -> DecoderConfig:
         raise UnsupportedModelError(
             f"config.json: architecture is {architecture}; accepted are {', '.join(SUPPORTED_ARCHITECTURES)}"
         )
-    return FAMILIES[architecture](Fields(config))
+    fields, quantised = _without_own_quantisation(Fields(config))
+    return replace(FAMILIES[architecture](fields), quantised=quantised)
+
+
+def _without_own_quantisation(fields: Fields) -> tuple[Fields, Quantisation | None]:
+    """The fields without what `serving.models.quantised` says of weights that it wrote, and that."""
+    section = fields.within(QUANTISATION)
+    if section.get("quant_method") != QUANT_METHOD:
+        return fields, None
+    if section.get("weights") not in get_args(Quantisation):
+        raise section.refusal("weights", " or ".join(get_args(Quantisation)))
+    return fields.without(QUANTISATION), section.get("weights")
 
 
 def _decoder(fields: Fields) -> DecoderConfig:
@@ -55,8 +67,11 @@ def _decoder(fields: Fields) -> DecoderConfig:
 
 
 def _refuse_quantised(fields: Fields) -> None:
-    if fields.get("quantization_config"):
-        raise UnsupportedModelError("config.json: quantization_config is set; accepted are unquantised weights")
+    if fields.get(QUANTISATION):
+        raise UnsupportedModelError(
+            "config.json: quantization_config is set; accepted are unquantised weights and those that "
+            "`tradewind convert --quantise` wrote"
+        )
 
 
 def _sliding(fields: Fields, slides: Callable[[int], bool]) -> tuple[bool, ...]:
@@ -227,7 +242,7 @@ def gpt_oss(fields: Fields) -> DecoderConfig:
         head_dim=64,
         attention_bias=True,
     )
-    quantisation = fields.within("quantization_config")
+    quantisation = fields.within(QUANTISATION)
     if quantisation.values:
         quantisation.with_defaults(quant_method="unnamed").accept("quant_method", "mxfp4")
     experts = ExpertsConfig(
@@ -239,7 +254,7 @@ def gpt_oss(fields: Fields) -> DecoderConfig:
         stored_as="mxfp4" if quantisation.values else "fused",
     )
     return replace(
-        _decoder(fields.without("quantization_config")),
+        _decoder(fields.without(QUANTISATION)),
         activation="clamped_swiglu",
         attention_sinks=True,
         windows=_windows(fields, _sliding(fields, lambda layer: layer % 2 == 0)),

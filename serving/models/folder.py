@@ -1,13 +1,23 @@
-"""Find a model's folder on disk or on the Hugging Face hub, and say what is wrong with it before anything is loaded."""
+"""Find a model's folder on disk, in a bucket or on the Hugging Face hub, and say what is wrong before it is loaded."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 from serving.models.config import DecoderConfig, UnsupportedModelError
+from serving.models.storage import (
+    BUCKET_SCHEME,
+    CONFIG_FILE,
+    INDEX_FILE,
+    ORBAX_MANIFEST,
+    SINGLE_FILE,
+    Storage,
+    StorageError,
+    open_storage,
+    read,
+)
 
 EMBEDDED_MODEL = Path(__file__).parent / "embedded"
-INDEX_NAME = "model.safetensors.index.json"
 
 # What is fetched from a hub: never pickled weights (*.bin, *.pth), which run code when they are read,
 # and no second copy of the weights in another layout (consolidated.safetensors, onnx/, original/).
@@ -20,24 +30,37 @@ class ModelFolderError(Exception):
 
 
 def find_model(folder_or_id: str) -> Path:
-    """The folder of a model, given a local folder or a hub id such as `owner/name`; empty means the embedded model.
+    """The folder of a model, given a local folder, gs://BUCKET/PATH or a hub id; empty means the embedded model.
 
-    A folder holds config.json, tokenizer.json and *.safetensors (one, or several with an index).
-    A hub id is fetched into the hub's own cache (HF_HOME moves it, HF_HUB_OFFLINE=1 keeps to what is there).
+    A folder holds config.json, tokenizer.json and weights: *.safetensors (one, or several with an index), or an Orbax
+    checkpoint that `tradewind convert` wrote. Of a bucket the small files are fetched into a cache folder that stands
+    for the model (XDG_CACHE_HOME moves it); the weights stay where they are until they are loaded. A hub id such as
+    `owner/name` is fetched into the hub's own cache (HF_HOME moves it, HF_HUB_OFFLINE=1 keeps to what is there).
     Raises ModelFolderError.
     """
-    folder = Path(folder_or_id).expanduser() if folder_or_id else EMBEDDED_MODEL
-    if not folder.is_dir():
-        folder = _fetch(folder_or_id, folder)
+    if folder_or_id.startswith(BUCKET_SCHEME):
+        folder = _fetch_from_bucket(folder_or_id)
+    else:
+        folder = Path(folder_or_id).expanduser() if folder_or_id else EMBEDDED_MODEL
+        if not folder.is_dir():
+            folder = _fetch(folder_or_id, folder)
     check_model(folder)
     return folder
 
 
 def check_model(folder: Path) -> None:
     """Check that `folder` holds every file of a supported model. Raises ModelFolderError with all that is wrong."""
-    problems = [*_config_problems(folder), *_weight_problems(folder), *_tokenizer_problems(folder)]
+    try:
+        storage = open_storage(folder)
+        weight_problems = _weight_problems(storage)
+    except StorageError as error:
+        raise ModelFolderError(str(error)) from None
+    problems = [*_config_problems(folder), *weight_problems, *_tokenizer_problems(folder)]
     if problems:
-        raise ModelFolderError("\n".join([f"{folder} is no model that can be served:", *(f"  {p}" for p in problems)]))
+        location = storage.location("")
+        raise ModelFolderError(
+            "\n".join([f"{location} is no model that can be served:", *(f"  {p}" for p in problems)])
+        )
 
 
 def read_json(path: Path, *, required: bool = True) -> dict[str, Any]:
@@ -54,29 +77,29 @@ def read_json(path: Path, *, required: bool = True) -> dict[str, Any]:
 
 
 def _config_problems(folder: Path) -> list[str]:
-    if not (folder / "config.json").is_file():
-        return ["config.json is missing"]
+    if not (folder / CONFIG_FILE).is_file():
+        return [f"{CONFIG_FILE} is missing"]
     try:
-        DecoderConfig.from_json(read_json(folder / "config.json"))
+        DecoderConfig.from_json(read_json(folder / CONFIG_FILE))
     except (UnsupportedModelError, ModelFolderError) as error:
         return [str(error)]
     return []
 
 
-def _weight_problems(folder: Path) -> list[str]:
-    index = folder / INDEX_NAME
-    if index.is_file():
+def _weight_problems(storage: Storage) -> list[str]:
+    names = storage.sizes.keys()
+    if INDEX_FILE in names:
         try:
-            shards = sorted(set(read_json(index)["weight_map"].values()))
-        except (ModelFolderError, KeyError, AttributeError, TypeError):
-            return [f"{INDEX_NAME} is damaged: it needs a weight_map of tensor names to files"]
-        return [f"{shard} is missing ({INDEX_NAME} names it)" for shard in shards if not (folder / shard).is_file()]
-    if any(folder.glob("*.safetensors")):
+            shards = sorted(set(json.loads(read(storage, INDEX_FILE))["weight_map"].values()))
+        except (ValueError, KeyError, AttributeError, TypeError):
+            return [f"{INDEX_FILE} is damaged: it needs a weight_map of tensor names to files"]
+        return [f"{shard} is missing ({INDEX_FILE} names it)" for shard in shards if shard not in names]
+    if SINGLE_FILE in names or ORBAX_MANIFEST in names:
         return []
-    pickled = sorted(path.name for pattern in ("*.bin", "*.pth", "*.pt") for path in folder.glob(pattern))
+    pickled = sorted(name for name in names if "/" not in name and name.endswith((".bin", ".pth", ".pt")))
     if pickled:
         return [f"*.safetensors is missing; {pickled[0]} is not read, since pickled weights can run code"]
-    return [f"*.safetensors is missing (model.safetensors, or several with {INDEX_NAME})"]
+    return [f"*.safetensors is missing ({SINGLE_FILE}, or several with {INDEX_FILE})"]
 
 
 def _tokenizer_problems(folder: Path) -> list[str]:
@@ -88,6 +111,15 @@ def _tokenizer_problems(folder: Path) -> list[str]:
             "AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)"
         ]
     return ["tokenizer.json is missing"]
+
+
+def _fetch_from_bucket(url: str) -> Path:
+    try:
+        from serving.models.bucket import local_folder
+
+        return local_folder(url)
+    except StorageError as error:
+        raise ModelFolderError(str(error)) from None
 
 
 def _fetch(given: str, folder: Path) -> Path:

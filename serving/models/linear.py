@@ -4,6 +4,7 @@ The names are those of the sharding rules (embed, heads, kv_heads, mlp, vocab, e
 and are read back by `nnx.get_partition_spec`; without a mesh they change nothing.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +12,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int
+
+from serving.models.config import Quantisation
 
 
 def logical(*axes: str | None) -> dict[str, Any]:
@@ -22,10 +25,23 @@ def logical(*axes: str | None) -> dict[str, Any]:
 
 
 def linear(
-    inputs: int, outputs: int, axes: tuple[str | None, str | None], *, bias: bool, dtype: DTypeLike, rngs: nnx.Rngs
+    inputs: int,
+    outputs: int,
+    axes: tuple[str | None, str | None],
+    *,
+    bias: bool,
+    dtype: DTypeLike,
+    rngs: nnx.Rngs,
+    quantised: Quantisation | None = None,
 ) -> nnx.Linear:
     """A projection from an axis of `inputs` channels to one of `outputs`, named in `axes`."""
-    return nnx.Linear(
+    if quantised is None:
+        make = nnx.Linear
+    else:
+        from serving.models.quantised import QuantisedLinear  # which needs qwix
+
+        make = partial(QuantisedLinear, quantised=quantised)
+    return make(
         inputs,
         outputs,
         use_bias=bias,
@@ -41,13 +57,19 @@ class ExpertWeights(NamedTuple):
     """The projections of some experts, stacked, over rows that are sorted by expert."""
 
     kernel: Float[Array, "experts inputs outputs"]
+    scale: Float[Array, "experts 1 outputs"] | None  # of a quantised kernel
     bias: Float[Array, "experts outputs"] | None
 
     def __call__(
         self, x: Float[Array, "rows inputs"], sizes: Int[Array, " experts"], expert_of: Int[Array, " rows"]
     ) -> Float[Array, "rows outputs"]:
         """The first sizes[0] rows go through expert 0, the next sizes[1] through expert 1, and so on."""
-        y = jax.lax.ragged_dot(x, self.kernel, sizes)
+        if self.scale is None:
+            y = jax.lax.ragged_dot(x, self.kernel, sizes)
+        else:
+            from serving.models.quantised import ragged_dot
+
+            y = ragged_dot(x, self.kernel, self.scale, sizes)
         return y if self.bias is None else y + jnp.take(self.bias, expert_of, axis=0, mode="clip")
 
 
@@ -64,15 +86,23 @@ class ExpertLinear(nnx.Module):
         bias: bool,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
+        quantised: Quantisation | None = None,
     ):
         init = nnx.initializers.lecun_normal(in_axis=-2, out_axis=-1, batch_axis=(0,))
-        self.kernel = nnx.Param(init(rngs.params(), (experts, inputs, outputs), dtype), **logical("experts", *axes))
+        kernel = nnx.Param(init(rngs.params(), (experts, inputs, outputs), dtype), **logical("experts", *axes))
+        if quantised is None:
+            self.kernel, self.kernel_scale = kernel, None
+        else:
+            from serving.models.quantised import quantised_parameters
+
+            self.kernel, self.kernel_scale = quantised_parameters(kernel, quantised)
         self.bias = nnx.Param(jnp.zeros((experts, outputs), dtype), **logical("experts", axes[1])) if bias else None
 
     @property
     def weights(self) -> ExpertWeights:
         """The parameters' values."""
-        return ExpertWeights(self.kernel[...], None if self.bias is None else self.bias[...])
+        parameters = (self.kernel, self.kernel_scale, self.bias)
+        return ExpertWeights(*(None if parameter is None else parameter[...] for parameter in parameters))
 
 
 class RMSNorm(nnx.Module):

@@ -16,8 +16,16 @@ from serving.models.per_device import WHOLE, PerDevice, on_one_device
 SWIGLU_LIMIT = 7.0
 SWIGLU_ALPHA = 1.702
 
-OPENING = ExpertWeights(PartitionSpec("experts", None, "mlp"), PartitionSpec("experts", "mlp"))
-CLOSING = PartitionSpec("experts", "mlp", None)
+OPENING = ExpertWeights(
+    kernel=PartitionSpec("experts", None, "mlp"),
+    scale=PartitionSpec("experts", None, "mlp"),
+    bias=PartitionSpec("experts", "mlp"),
+)
+CLOSING = ExpertWeights(
+    kernel=PartitionSpec("experts", "mlp", None),
+    scale=PartitionSpec("experts", None, None),
+    bias=PartitionSpec("experts", None),
+)
 """Logical axes along which the experts' projections are divided."""
 
 
@@ -40,7 +48,7 @@ class MLP(nnx.Module):
     """down(activation(gate(x)) * up(x))."""
 
     def __init__(self, config: DecoderConfig, *, dtype: DTypeLike, rngs: nnx.Rngs):
-        make = partial(linear, bias=config.mlp_bias, dtype=dtype, rngs=rngs)
+        make = partial(linear, bias=config.mlp_bias, dtype=dtype, rngs=rngs, quantised=config.quantised)
         self.gate = make(config.hidden_size, config.mlp_size, ("embed", "mlp"))
         self.up = make(config.hidden_size, config.mlp_size, ("embed", "mlp"))
         self.down = make(config.mlp_size, config.hidden_size, ("mlp", "embed"))
@@ -65,7 +73,9 @@ class ExpertsMLP(nnx.Module):
         self.router = linear(
             config.hidden_size, experts.count, ("embed", None), bias=experts.biased, dtype=dtype, rngs=rngs
         )
-        make = partial(ExpertLinear, experts.count, bias=experts.biased, dtype=dtype, rngs=rngs)
+        make = partial(
+            ExpertLinear, experts.count, bias=experts.biased, dtype=dtype, rngs=rngs, quantised=config.quantised
+        )
         self.gate = make(config.hidden_size, experts.mlp_size, ("embed", "mlp"))
         self.up = make(config.hidden_size, experts.mlp_size, ("embed", "mlp"))
         self.down = make(experts.mlp_size, config.hidden_size, ("mlp", "embed"))
@@ -81,7 +91,8 @@ class ExpertsMLP(nnx.Module):
             summed=("experts", "mlp"),
         )
         numbers = jnp.arange(self.config.count)
-        mixed = mix(tokens, weights, chosen, numbers, self.gate.weights, self.up.weights, self.down.kernel[...])
+        down = self.down.weights._replace(bias=None)  # added once, not by every device
+        mixed = mix(tokens, weights, chosen, numbers, self.gate.weights, self.up.weights, down)
         if self.down.bias is not None:
             mixed += jnp.einsum("tk,tke->te", weights, self.down.bias[...][chosen].astype(jnp.float32))
         return mixed.astype(x.dtype).reshape(x.shape)
@@ -94,7 +105,7 @@ class ExpertsMLP(nnx.Module):
         numbers: Int[Array, " held"],
         gate: ExpertWeights,
         up: ExpertWeights,
-        down: Float[Array, "held mlp embed"],
+        down: ExpertWeights,
     ) -> Float[Array, "tokens embed"]:
         """What the experts `numbers`, which follow each other, bring to each token, float32, without the last bias."""
         held = len(numbers)
@@ -105,7 +116,7 @@ class ExpertsMLP(nnx.Module):
         sizes = jnp.bincount(expert_of, length=held).astype(jnp.int32)
         rows = tokens[order // self.config.per_token]
         opened = gated(gate(rows, sizes, expert_of), up(rows, sizes, expert_of), self.activation)
-        out = jnp.where((expert_of < held)[:, None], jax.lax.ragged_dot(opened, down, sizes), 0)
+        out = jnp.where((expert_of < held)[:, None], down(opened, sizes, expert_of), 0)
         choices = out[jnp.argsort(order)].reshape(*chosen.shape, -1).astype(jnp.float32)
         return jnp.einsum("tk,tke->te", weights, choices)
 

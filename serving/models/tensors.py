@@ -1,17 +1,16 @@
 """Where each parameter of a Decoder lies in a Hugging Face checkpoint, and how it is cut out of what lies there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from serving.models import mxfp4
 from serving.models.config import DecoderConfig
+from serving.models.tensor_files import Index
 
 ParameterPath = tuple[str | int, ...]
 """A parameter's place in a Decoder, e.g. ("layers", 0, "mlp", "up", "kernel")."""
-Index = tuple[slice, ...]
-"""A block of an array: a slice with start and stop for every dimension."""
 Read = Callable[[str, Index], np.ndarray]
 """read(tensor, index): a block of a stored tensor."""
 
@@ -62,7 +61,8 @@ class Source:
     def read(self, read: Read, index: Index) -> np.ndarray:
         """The block `index` of the parameter as it is held here."""
         if self.stacked:
-            return np.stack([self._block(read, name, index[1:]) for name in self.names[index[0]]])
+            names = self.names[index[0]]
+            return stacked((self._block(read, name, index[1:]) for name in names), len(names))
         return self._block(read, self.names[0], index)
 
     def _block(self, read: Read, name: str, index: Index) -> np.ndarray:
@@ -70,6 +70,15 @@ class Source:
         stored = swapped(stored) if self.transposed else stored
         block = _read_quantised(read, name, stored) if self.quantised else read(name, stored)
         return block.swapaxes(-1, -2) if self.transposed else block
+
+
+def stacked(blocks: Iterable[np.ndarray], count: int) -> np.ndarray:
+    """`count` blocks of equal shape as one array; only one of them is held beside it."""
+    whole = None
+    for place, block in enumerate(blocks):
+        whole = np.empty((count, *block.shape), block.dtype) if whole is None else whole
+        whole[place] = block
+    return whole
 
 
 def swapped(axes: tuple) -> tuple:

@@ -13,7 +13,6 @@ from serving.engine.request import (
     EngineStats,
     FinishReason,
     GenerationRequest,
-    StartupProgress,
     TokenLogprobs,
 )
 
@@ -69,11 +68,16 @@ class Offline:
 
 
 @contextmanager
-def offline(folder: Path, **options) -> Iterator[Offline]:
-    """An engine for the model in `folder`, stopped at the end."""
-    progress: list[StartupProgress] = []
-    engine = Engine.load(folder, EngineOptions(**options), progress.append)
+def running(engine: Engine) -> Iterator[Offline]:
+    """An engine at work, stopped at the end."""
     try:
         yield Offline(engine)
     finally:
         engine.stop()
+
+
+@contextmanager
+def offline(folder: Path, **options) -> Iterator[Offline]:
+    """An engine for the model in `folder`, stopped at the end."""
+    with running(Engine.load(folder, EngineOptions(**options), lambda _: None)) as started:
+        yield started

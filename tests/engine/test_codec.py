@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.engine import codec, engine_pb2
+from serving.engine.member import Leaving, Member
 from serving.engine.request import (
     Delta,
     EngineDescription,
@@ -21,6 +22,7 @@ from serving.engine.request import (
     Timings,
     TokenLogprobs,
 )
+from serving.engine.turns import Cancel, Turn
 
 uint32 = st.integers(0, 2**32 - 1)
 uint64 = st.integers(0, 2**64 - 1)
@@ -88,9 +90,18 @@ descriptions = st.builds(
     fingerprint=st.text(),
     eos_token_ids=token_ids,
 )
+commands = requests | st.builds(Cancel, st.text())
+members = st.builds(
+    Member,
+    process=uint32,
+    processes=uint32,
+    host=st.text(),
+    version=st.text(),
+    options=st.dictionaries(st.text(), st.text(), max_size=4),
+)
 
 
-@given(requests | st.builds(codec.Cancel, st.text()))
+@given(commands)
 def test_commands_survive_the_wire(command):
     assert codec.decode_command(codec.encode_command(command)) == command
 
@@ -98,6 +109,16 @@ def test_commands_survive_the_wire(command):
 @given(st.builds(codec.StepOutput, st.lists(deltas, max_size=3).map(tuple), stats))
 def test_step_outputs_survive_the_wire(step):
     assert codec.decode_step(codec.encode_step(step)) == step
+
+
+@given(st.builds(Turn, st.lists(commands, max_size=3).map(tuple), uint32))
+def test_turns_survive_the_wire(turn):
+    assert codec.decode_turn(codec.encode_turn(turn)) == turn
+
+
+@given(members | descriptions | st.builds(Leaving, st.text()))
+def test_reports_of_followers_survive_the_wire(report):
+    assert codec.decode_report(codec.encode_report(report)) == report
 
 
 @given(descriptions)
@@ -116,6 +137,12 @@ def test_what_is_no_command_is_refused(data):
         codec.decode_command(data)
 
 
+@pytest.mark.parametrize("data", [b"", b"\xff\xff\xff"])
+def test_what_is_no_report_is_refused(data):
+    with pytest.raises(ValueError, match="a FollowerReport"):
+        codec.decode_report(data)
+
+
 @pytest.mark.parametrize(
     ("value_type", "message_type"),
     [
@@ -126,6 +153,8 @@ def test_what_is_no_command_is_refused(data):
         (EngineStats, engine_pb2.EngineStats),
         (EngineDescription, engine_pb2.EngineDescription),
         (StartupProgress, engine_pb2.StartupProgress),
+        (Member, engine_pb2.Member),
+        (Turn, engine_pb2.Turn),
     ],
     ids=lambda given: given.__name__,
 )
@@ -148,7 +177,8 @@ def test_the_generated_code_is_that_of_the_proto_file():
     rpcs = re.findall(r"rpc (\w+)\((stream )?(\w+)\) returns \((stream )?(\w+)\);", text)
     assert {
         (method.name, method.client_streaming, method.input_type.name, method.server_streaming, method.output_type.name)
-        for method in engine_pb2.DESCRIPTOR.services_by_name["Engine"].methods
+        for service in engine_pb2.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
     } == {(name, bool(up), given, bool(down), answer) for name, up, given, down, answer in rpcs}
 
 

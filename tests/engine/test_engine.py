@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parent.parent / "oracles" / "golden" / "grouped_tied"
 REFERENCE = np.load(FOLDER / "reference.npz")
 PROMPT = tuple(REFERENCE["prompt"].tolist())
 GREEDY = REFERENCE["reply"].tolist()
-OPTIONS = {"max_rows": 4, "max_context": 256, "step_tokens": 32}
+OPTIONS = {"max_rows": 4, "max_context": 256, "step_tokens": 32, "pages": 20}
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +127,13 @@ def test_more_requests_than_rows_all_get_their_reply(engine):
     assert [reply.tokens for reply in replies] == [GREEDY[:20]] * 13
 
 
+def test_a_pool_too_small_for_all_preempts_and_every_reply_is_the_same(engine):
+    before = engine.stats.preemptions
+    replies = engine.generate([request(temperature=0, max_tokens=150) for _ in range(4)])
+    assert engine.stats.preemptions > before
+    assert [reply.tokens for reply in replies] == [GREEDY[:150]] * 4
+
+
 def test_nothing_compiles_after_warm_up(engine):
     tokens(engine, temperature=1, top_p=0.8, repetition_penalty=1.1, logprobs=2, prompt_logprobs=0)
     engine.generate([request(temperature=0, prompt=PROMPT[:n], max_tokens=n) for n in range(1, 30)])
@@ -134,19 +141,12 @@ def test_nothing_compiles_after_warm_up(engine):
 
 
 def test_bfloat16_stays_near_the_float32_reference():
-    with offline(FOLDER, **OPTIONS, dtype="bfloat16") as engine:
+    with offline(FOLDER, **OPTIONS | {"max_rows": 1, "dtype": "bfloat16"}) as engine:
         (reply,) = engine.generate([request(temperature=0, max_tokens=8, prompt_logprobs=0)])
     assert not reply.error and len(reply.tokens) == 8
     expected = log_softmax(REFERENCE["logits"].astype(np.float64))
     for index, entry in enumerate(reply.prompt_logprobs[1:]):
         assert entry.logprob == pytest.approx(expected[index, entry.token], abs=0.3)
-
-
-def test_a_pool_too_small_for_all_preempts_and_every_reply_is_the_same():
-    with offline(FOLDER, **OPTIONS, pages=20) as engine:
-        replies = engine.generate([request(temperature=0, max_tokens=150) for _ in range(4)])
-        assert engine.stats.preemptions > 0
-    assert [reply.tokens for reply in replies] == [GREEDY[:150]] * 4
 
 
 def test_a_failing_step_ends_every_request_with_an_error(monkeypatch):

@@ -4,20 +4,22 @@ Greedy replies may differ only where the two best logits lay within 1e-4 of each
 was. Seeded replies may not differ at all.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
+from serving.engine.engine import Engine
+from serving.engine.loading import Loaded, load
 from serving.engine.options import EngineOptions
 from serving.engine.request import GenerationRequest, SamplingParams
 from serving.models.chat_template import ChatTemplate
 from serving.models.folder import EMBEDDED_MODEL
 from serving.models.tokenizer import Tokenizer
-from tests.engine.offline import Offline, Reply, offline
+from tests.engine.offline import Offline, Reply, running
 
 NEAR = 1e-4
 LENGTH = 200
-OPTIONS = {"max_rows": 16, "max_context": 512}
+OPTIONS = EngineOptions(max_rows=16, max_context=512, step_tokens=128)
 QUESTIONS = [
     "Hello, who are you?",
     "What is the capital of France?",
@@ -68,21 +70,35 @@ class Comparison:
         print(f"{how}: {near_ties} of {len(requests)} replies differ, each from a near tie on")
 
 
+@pytest.fixture(scope="module")
+def loaded() -> Loaded:
+    """The model and its programs, for one engine after another."""
+    model = load(EMBEDDED_MODEL, OPTIONS, lambda _: None)
+    model.runner.programs.wait_all()
+    return model
+
+
+def engine_of(loaded: Loaded, *, pages: int = 0, step_tokens: int = 0, **options) -> Engine:
+    """One with an empty cache of all pages or fewer, which reads prompts in steps of so many tokens."""
+    description = replace(loaded.description, pages=pages or loaded.description.pages)
+    step_tokens = step_tokens or loaded.step_tokens
+    return Engine(replace(loaded, description=description, step_tokens=step_tokens), replace(OPTIONS, **options))
+
+
 def one_by_one(engine: Offline, requests: list[GenerationRequest]) -> list[Reply]:
     return [engine.generate([request])[0] for request in requests]
 
 
 @pytest.fixture(scope="module")
-def engine():
-    with offline(EMBEDDED_MODEL, **OPTIONS) as running:
-        yield running
+def alone(loaded, requests) -> tuple[list[Reply], list[Reply]]:
+    """Every request alone, with the prefix cache cold for each first of a pair; and once more, when it is warm."""
+    with running(engine_of(loaded)) as engine:
+        return one_by_one(engine, requests), one_by_one(engine, requests)
 
 
 @pytest.fixture(scope="module")
-def comparison(engine, requests) -> Comparison:
-    """Every request alone, in an engine that has no other work; with the cache cold for each first of a pair."""
-    replies = one_by_one(engine, requests)
-    return Comparison({request.id: reply for request, reply in zip(requests, replies, strict=True)})
+def comparison(alone, requests) -> Comparison:
+    return Comparison({request.id: reply for request, reply in zip(requests, alone[0], strict=True)})
 
 
 def test_the_logits_are_peaked_enough_for_this_to_mean_something(comparison):
@@ -91,31 +107,31 @@ def test_the_logits_are_peaked_enough_for_this_to_mean_something(comparison):
     assert sum(gap > 0.1 for gap in gaps) > 0.8 * len(gaps)
 
 
-def test_warm_prefix_cache(engine, requests, comparison):
-    replies = one_by_one(engine, requests)
-    page = EngineOptions().page_size
+def test_warm_prefix_cache(loaded, requests, alone, comparison):
+    page = loaded.description.page_size
     expected = [(len(request.prompt) - 1) // page * page for request in requests]
-    assert [reply.cached_tokens for reply in replies] == expected and sum(expected) > 0
-    comparison.check("alone, prefix cache warm", requests, replies)
+    assert [reply.cached_tokens for reply in alone[1]] == expected and sum(expected) > 0
+    comparison.check("alone, prefix cache warm", requests, alone[1])
 
 
-def test_batch_of_sixteen(engine, requests, comparison):
-    comparison.check("batch of 16", requests, engine.generate(requests))
+def test_batch_of_sixteen(loaded, requests, comparison):
+    with running(engine_of(loaded)) as engine:
+        comparison.check("batch of 16", requests, engine.generate(requests))
 
 
-@pytest.mark.parametrize("step_tokens", [16, 64, 512])
-def test_chunk_size_without_prefix_cache(step_tokens, requests, comparison):
-    with offline(EMBEDDED_MODEL, **OPTIONS, step_tokens=step_tokens, prefix_cache=False) as engine:
+@pytest.mark.parametrize("step_tokens", [16, 48, 128])
+def test_chunk_size_without_prefix_cache(step_tokens, loaded, requests, comparison):
+    with running(engine_of(loaded, step_tokens=step_tokens, prefix_cache=False)) as engine:
         comparison.check(f"batch of 16, chunks of {step_tokens}, no cache", requests, engine.generate(requests))
 
 
-def test_one_decode_step_a_dispatch(requests, comparison):
-    with offline(EMBEDDED_MODEL, **OPTIONS, decode_steps=1) as engine:
+def test_one_decode_step_a_dispatch(loaded, requests, comparison):
+    with running(engine_of(loaded, decode_steps=1)) as engine:
         comparison.check("one step a dispatch", requests, engine.generate(requests))
 
 
-def test_forced_preemption(requests, comparison):
-    with offline(EMBEDDED_MODEL, **OPTIONS, pages=96) as engine:  # half of what sixteen replies take
+def test_forced_preemption(loaded, requests, comparison):
+    with running(engine_of(loaded, pages=96)) as engine:  # half of what sixteen replies take
         replies = engine.generate(requests)
         assert engine.stats.preemptions > 0
     comparison.check("preempted", requests, replies)

@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from serving.engine import codec
-from serving.engine.codec import Cancel, StepOutput
+from serving.engine.codec import StepOutput
 from serving.engine.request import (
     Delta,
     EngineDescription,
@@ -19,6 +19,7 @@ from serving.engine.request import (
     StartupProgress,
 )
 from serving.engine.service import EngineService
+from serving.engine.turns import Cancel, Turn
 
 DESCRIPTION = EngineDescription("tiny", 128, 32000, 4, 16, 32, "float32", "cpu", "f00d", (2,))
 
@@ -33,7 +34,7 @@ class HandDrivenEngine:
         self.submitted: asyncio.Queue[GenerationRequest] = asyncio.Queue()
         self.cancelled: asyncio.Queue[str] = asyncio.Queue()
 
-    def start(self, publish: Callable[[list[Delta], EngineStats], None]) -> None:
+    def start(self, publish: Callable[[list[Delta], EngineStats], None], announce: Callable[[Turn], None]) -> None:
         self.publish = publish
 
     def submit(self, request: GenerationRequest) -> None:
@@ -64,8 +65,13 @@ class Bench:
     def __init__(self, socket: str):
         self.engine = HandDrivenEngine()
         self.failures: list[BaseException] = []
-        self.service = EngineService(asyncio.get_running_loop(), self.failures.append)
+        self.service = EngineService(asyncio.get_running_loop(), self.fail)
         self.target = f"unix:{socket}"
+
+    def fail(self, error: BaseException) -> None:
+        """As the server does."""
+        self.failures.append(error)
+        self.service.close(f"the engine failed: {error}")
 
     @contextlib.asynccontextmanager
     async def gateway(self) -> AsyncIterator[Gateway]:
@@ -227,7 +233,7 @@ async def test_a_failed_engine_delivers_its_errors_and_ends_the_streams(tmp_path
         steps, status = await end_of(stream)
         assert [step.deltas for step in steps] == [(Delta("a", finish_reason=FinishReason.ERROR, error="failed"),)]
         assert status is grpc.StatusCode.UNAVAILABLE
-        assert await stream.details() == "the engine failed: RuntimeError: out of memory"
+        assert await stream.details() == "the engine failed: out of memory"
         assert b.failures == [b.engine.failed]
 
 

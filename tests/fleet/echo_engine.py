@@ -22,6 +22,7 @@ from serving.engine.request import (
     Timings,
 )
 from serving.engine.server import serve_process
+from serving.engine.turns import Turn
 
 PAGE_SIZE = 16
 
@@ -55,7 +56,7 @@ class EchoEngine:
         self._stopped = False
         self._changed = threading.Condition()
 
-    def start(self, publish: Callable[[list[Delta], EngineStats], None]) -> None:
+    def start(self, publish: Callable[[list[Delta], EngineStats], None], announce: Callable[[Turn], None]) -> None:
         self._thread = threading.Thread(target=self._run, args=(publish,), daemon=True)
         self._thread.start()
 

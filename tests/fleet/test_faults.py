@@ -4,9 +4,13 @@ import asyncio
 import json
 import os
 import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
+
+from tests.server_process import ServerProcess
 
 STREAMS = 16
 QUESTION = {"messages": [{"role": "user", "content": "Tell me about the sea."}], "temperature": 0, "ignore_eos": True}
@@ -46,18 +50,18 @@ class Client:
         return response.json()["choices"][0]["message"]["content"], refusals
 
 
+@pytest.fixture(scope="module")
+def server(server_data: Path) -> Iterator[ServerProcess]:
+    """One to harm: the first test leaves it with another engine, the last one leaves nothing of it."""
+    process = ServerProcess(server_data)
+    yield process
+    process.kill()
+
+
 @pytest.fixture
-async def client_of():
-    """`client_of(server)`: a client of a running server."""
-    opened = []
-
-    def client(server) -> Client:
-        opened.append(httpx.AsyncClient(base_url=server.url, timeout=120))
-        return Client(opened[-1])
-
-    yield client
-    for http in opened:
-        await http.aclose()
+async def client(server) -> AsyncIterator[Client]:
+    async with httpx.AsyncClient(base_url=server.url, timeout=120) as http:
+        yield Client(http)
 
 
 async def under_load(client: Client) -> list[asyncio.Task[list[str]]]:
@@ -69,9 +73,7 @@ async def under_load(client: Client) -> list[asyncio.Task[list[str]]]:
     return streams
 
 
-async def test_a_killed_engine_under_load(start_server, client_of):
-    server = start_server()
-    client = client_of(server)
+async def test_a_killed_engine_under_load(server, client):
     before, _ = await client.ask_until_served()
     streams = await under_load(client)
     killed = server.engine_pid()
@@ -97,9 +99,8 @@ async def test_a_killed_engine_under_load(start_server, client_of):
     assert (await asyncio.to_thread(server.get, "/ready")).status_code == 200
 
 
-async def test_a_killed_gateway_leaves_no_engine(start_server, client_of, process_end):
-    server = start_server()
-    streams = await under_load(client_of(server))
+async def test_a_killed_gateway_leaves_no_engine(server, client, process_end):
+    streams = await under_load(client)
     ended = asyncio.create_task(process_end(server.engine_pid()))
     await asyncio.sleep(0)  # it watches before there is something to see
     server.kill()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -11,9 +12,10 @@ from flax import nnx
 from safetensors.numpy import load_file, save_file
 
 from serving.models import checkpoint
-from serving.models.checkpoint import CheckpointError, TensorFiles
+from serving.models.checkpoint import CheckpointError
 from serving.models.config import DecoderConfig
-from serving.models.tensors import source
+from serving.models.storage import INDEX_FILE, ORBAX_MANIFEST, open_storage
+from serving.models.stored_weights import SafetensorsWeights
 from tests.oracles.test_golden import FAMILIES, GOLDEN
 
 
@@ -39,10 +41,10 @@ def test_what_is_saved_is_what_was_read(family, tmp_path):
 @pytest.mark.parametrize("family", ["grouped_tied", "phi3", "mixtral", "gpt_oss", "gpt_oss_mxfp4"])
 def test_a_block_is_read_as_it_lies_in_the_whole(family):
     folder = GOLDEN / family
-    config, files = DecoderConfig.from_folder(folder), TensorFiles(folder)
+    weights = SafetensorsWeights(open_storage(folder), DecoderConfig.from_folder(folder))
     for path, whole in parameters(folder).items():
         index = tuple(slice(size // 2, size) for size in whole.shape)
-        block = source(path, config).read(files.read, index)
+        block = weights.read(path, index)
         np.testing.assert_array_equal(block.astype(np.float32), whole[index], err_msg=str(path))
 
 
@@ -92,6 +94,41 @@ def test_an_index_that_names_the_wrong_file_is_an_error_for_people(tmp_path):
     save_file(tensors, tmp_path / "a.safetensors")
     save_file({"other": np.ones(1, np.float32)}, tmp_path / "b.safetensors")
     names = dict.fromkeys(tensors, "a.safetensors") | {"model.norm.weight": "b.safetensors"}
-    (tmp_path / checkpoint.INDEX_FILE).write_text(json.dumps({"weight_map": names}))
+    (tmp_path / INDEX_FILE).write_text(json.dumps({"weight_map": names}))
     with pytest.raises(CheckpointError, match=r"b\.safetensors.*model\.norm\.weight"):
         checkpoint.load(tmp_path, DecoderConfig.from_folder(GOLDEN / "multi_head"), jnp.float32)
+
+
+@pytest.fixture
+def orbax(tmp_path) -> Path:
+    """A model that Orbax wrote."""
+    config = DecoderConfig.from_folder(GOLDEN / "multi_head")
+    checkpoint.save_orbax(checkpoint.load(GOLDEN / "multi_head", config, jnp.bfloat16), str(tmp_path))
+    return tmp_path
+
+
+def test_what_an_orbax_checkpoint_lacks_is_named(orbax):
+    config = dataclasses.replace(DecoderConfig.from_folder(GOLDEN / "multi_head"), layers=3)
+    with pytest.raises(CheckpointError, match=r"orbax: the checkpoint lacks layers\.2\.attention.* and \d more"):
+        checkpoint.load(orbax, config, jnp.float32)
+
+
+def test_a_shape_that_orbax_did_not_write_is_named(orbax):
+    config = dataclasses.replace(DecoderConfig.from_folder(GOLDEN / "multi_head"), vocab_size=65)
+    with pytest.raises(CheckpointError, match=r"orbax: .*embed.* holds \(64, 32\) .* asks for \(65, 32\)"):
+        parameters(orbax, config)
+
+
+def test_a_damaged_orbax_checkpoint_is_named(orbax):
+    (orbax / ORBAX_MANIFEST).write_bytes(b"damaged")
+    with pytest.raises(CheckpointError, match=r"orbax: the checkpoint cannot be read \(.*manifest"):
+        parameters(orbax, DecoderConfig.from_folder(GOLDEN / "multi_head"))
+
+
+def test_fingerprints_tell_weights_and_their_use_apart(orbax):
+    shutil.copy(GOLDEN / "multi_head" / "config.json", orbax)
+    first = checkpoint.fingerprint(orbax, "bfloat16 512")
+    assert checkpoint.fingerprint(orbax, "bfloat16 512") == first != checkpoint.fingerprint(orbax, "float32 512")
+    largest = max((orbax / "orbax").rglob("d/*"), key=lambda path: path.stat().st_size)
+    largest.write_bytes(largest.read_bytes()[:-1] + b"?")
+    assert checkpoint.fingerprint(orbax, "bfloat16 512") != first

@@ -8,7 +8,8 @@ import pytest
 
 from serving.models import folder as folder_module
 from serving.models.families import SUPPORTED_ARCHITECTURES
-from serving.models.folder import HUB_FILES, HUB_SKIPPED, INDEX_NAME, ModelFolderError, find_model
+from serving.models.folder import HUB_FILES, HUB_SKIPPED, ModelFolderError, find_model
+from serving.models.storage import INDEX_FILE, ORBAX_MANIFEST
 
 CONFIG = {
     "architectures": ["LlamaForCausalLM"],
@@ -67,17 +68,25 @@ def test_pickled_weights_are_not_taken_for_weights(model):
 
 def test_shards_are_found_by_their_index_and_a_missing_one_is_named(model):
     shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
-    (model / INDEX_NAME).write_text(json.dumps({"weight_map": {"a": shards[0], "b": shards[1], "c": shards[1]}}))
+    (model / INDEX_FILE).write_text(json.dumps({"weight_map": {"a": shards[0], "b": shards[1], "c": shards[1]}}))
     (model / "model.safetensors").rename(model / shards[0])
-    assert refusal(model).endswith(f":\n  {shards[1]} is missing ({INDEX_NAME} names it)")
+    assert refusal(model).endswith(f":\n  {shards[1]} is missing ({INDEX_FILE} names it)")
     (model / shards[1]).write_bytes(b"")
+    assert find_model(str(model)) == model
+
+
+def test_an_orbax_checkpoint_stands_for_weights(model):
+    (model / "model.safetensors").unlink()
+    (model / ORBAX_MANIFEST).parent.mkdir()
+    assert "*.safetensors is missing" in refusal(model), "a checkpoint without its manifest is not whole"
+    (model / ORBAX_MANIFEST).write_bytes(b"")
     assert find_model(str(model)) == model
 
 
 @pytest.mark.parametrize("index", ["{", "[]", '{"weight_map": 3}', "{}"])
 def test_a_damaged_index_is_named(model, index):
-    (model / INDEX_NAME).write_text(index)
-    assert f"{INDEX_NAME} is damaged" in refusal(model)
+    (model / INDEX_FILE).write_text(index)
+    assert f"{INDEX_FILE} is damaged" in refusal(model)
 
 
 def test_another_architecture_is_named_with_those_that_are_supported(model):
@@ -137,7 +146,7 @@ def test_a_hub_id_is_fetched_and_checked(model, monkeypatch):
         ("chat_template.jinja", True),
         ("additional_chat_templates/tool_use.jinja", True),
         ("model-00001-of-00002.safetensors", True),
-        (INDEX_NAME, True),
+        (INDEX_FILE, True),
         ("pytorch_model.bin", False),
         ("pytorch_model.bin.index.json", False),
         ("original/consolidated.00.pth", False),

@@ -8,14 +8,27 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import jax
 import pytest
 
 DEVICES = "8"
 REPORTS = "TRADEWIND_TEST_REPORTS"
 HERE = Path(__file__).parent
 OUTCOMES = pytest.StashKey[tuple[dict[str, list[pytest.TestReport]], str]]()
+
+
+@pytest.fixture
+def quick_compiler() -> Iterator[None]:
+    """Whole engines compile in two thirds of the time, to machine code that is slower and rounds otherwise.
+
+    How a program is partitioned stays as it is. JAX's own tests do so too.
+    """
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -109,6 +109,8 @@ def test_scores_are_those_of_one_device(decoder, alone, mesh, lines):
             "expert=4,tensor=2",
             {"experts": ExpertsConfig(count=8, per_token=3, mlp_size=16, normalised=True, biased=True)},
         ),
+        ("tensor=8", {"quantised": "fp8"}),
+        ("expert=4,tensor=2", {"quantised": "int8", "experts": ExpertsConfig(8, 3, 16, normalised=True, biased=True)}),
     ],
 )
 def test_every_kind_of_parameter_finds_its_place(mesh, changes):
@@ -151,7 +153,8 @@ def test_shardings_follow_the_axes_that_parameters_carry(decoder):
     assert first["attention"]["query"]["kernel"].get_value().spec == PartitionSpec(None, "tensor")
     assert first["attention"]["out"]["kernel"].get_value().spec == PartitionSpec("tensor", None)
     assert shardings["embed"]["embedding"].get_value().spec == PartitionSpec("tensor", None)
-    assert layout.kv_cache.spec == PartitionSpec("pipeline", None, "tensor", None)
+    pages = layout.sharding((("layers", "pages"), None, "kv_heads", None))
+    assert pages.spec == PartitionSpec("pipeline", None, "tensor", None)
     assert layout.replicated.is_fully_replicated
 
 

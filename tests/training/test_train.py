@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from training.recipe import Recipe, RecipeError
-from training.train import LOG_FILE, checkpoints, last_state, train
+from training.train import LOG_FILE, checkpoints, inherited, last_state, train, trained_tokens
 
 STEPS = 8
 
@@ -35,12 +35,15 @@ def test_resuming_gives_the_parameters_of_an_uninterrupted_run(uninterrupted, ma
 
 
 def test_a_run_may_begin_where_another_ended(uninterrupted, make_feed, recipe, tmp_path) -> None:
-    state, run = uninterrupted
+    _, run = uninterrupted
     log = [json.loads(line) for line in (run / LOG_FILE).read_text().splitlines()]
-    begun = train(make_feed(STEPS), recipe, tmp_path, params=state.params, stop_at=1, console=quiet())
+    params = inherited(run, tmp_path, recipe)
+    begun = train(make_feed(STEPS), recipe, tmp_path, params=params, stop_at=1, console=quiet())
     first = json.loads((tmp_path / LOG_FILE).read_text())
     assert int(begun.step) == first["step"] == 1  # with a schedule of its own
     assert first["loss"] < log[0]["loss"] - 0.1
+    assert trained_tokens(run, recipe) == STEPS * recipe.batch_tokens
+    assert trained_tokens(tmp_path, recipe) == (STEPS + 1) * recipe.batch_tokens
 
 
 def test_the_loss_falls_and_is_logged(uninterrupted) -> None:

@@ -33,7 +33,7 @@ _DESCRIPTIONS = {
     "SearchCreativeWork": "Find a book, a song, a game, a show or another creative work",
     "SearchScreeningEvent": "Find when and where a film is shown",
 }
-_DECLINED_SHARE = 0.08
+_DECLINED_SHARE = 0.15
 _LONGEST_OFFER = 600
 """Characters of the tools beside the right one."""
 _RARE = 0.03

@@ -11,7 +11,7 @@ from training.synthetic.identity import INTENTS as IDENTITY
 from training.synthetic.knowledge import calendar, simple_fact, unknown_topic
 from training.synthetic.memory import remembered
 from training.synthetic.passages import passage
-from training.synthetic.small_talk import GREETING, opening, small_talk
+from training.synthetic.small_talk import greeting, opening, small_talk
 from training.synthetic.tasks import choosing, counting, listing, poem, repeating, spelling, story, sums
 from training.synthetic.tools import tool_conversation
 from training.synthetic.words import CITIES
@@ -63,7 +63,7 @@ class Generator:
         voice, rng = self._voice, self._voice.rng
         greeted = rng.random() < 0.35
         if rng.random() < 0.15:
-            messages = GREETING.exchange(voice) if greeted else []  # no introduction: the person may tell a name
+            messages = greeting(voice) if greeted else []  # no introduction: the person may tell a name
             between = self._exchange()[1] if rng.random() < 0.5 else []
             kind, exchange = "memory", remembered(voice, between)
             return Example(TALK, voice.held_out, messages=(*messages, *exchange), kind=kind)
@@ -79,11 +79,11 @@ class Generator:
         dice = rng.random()
         if dice < 0.25:
             return "small_talk", small_talk(voice)
-        if dice < 0.47:
+        if dice < 0.5:
             return "identity", rng.choice(IDENTITY).exchange(voice, city=rng.choice(CITIES))
-        if dice < 0.52:
-            return "greeting", GREETING.exchange(voice)
-        if dice < 0.66:
+        if dice < 0.57:
+            return "greeting", greeting(voice)
+        if dice < 0.68:
             return "fact", simple_fact(voice)
         if dice < 0.78:
             return "unknown", unknown_topic(voice, self._topics)

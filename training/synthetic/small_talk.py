@@ -1,10 +1,23 @@
 """Greetings, thanks, goodbyes, moods and other talk that needs no knowledge."""
 
 from training.conversation import Message, assistant, user
-from training.synthetic.grammar import Intent, Voice
+from training.synthetic.grammar import Intent, Voice, expand
 from training.synthetic.words import HOBBIES, JOKES, MEALS, NAMES, PETS
 
 _OFFER = "[How can I help you?|What can I do for you?|What would you like to talk about?|How can I help?|What is on your mind?|What shall we talk about?]"
+
+_REMARKS = (
+    "I [just|only just] [woke up|came home|had lunch|sat down|finished work|made some tea|got up|read the news]",
+    "it is [a nice day|raining here|so late|still early|nearly weekend|hot in here|my first try|a long way]",
+    "I am [at work|on the bus|in a hurry|a bit bored|on my sofa|so tired|still learning|new to this|happy today]",
+    "my [phone is ringing|coffee is cold|friends are waiting|dinner burns|{pet} wants out|train comes|boss calls me|son needs me]",
+    "we [talked enough|had fun|will see|have guests|learned a lot|got it done]",
+    "that was [quick|all|good to know|a lot|useful|easy|the last one]",
+    "you [know a lot|explain well|are quick|work fine|made it clear]",
+    "[this|that] [looks nice|works now|did help|makes sense|is enough]",
+    "I [like this|have a question|know now|was curious|must feed my {pet}|will try {hobby}|want {meal}]",
+)
+"""What people add to a greeting, a thank you or a goodbye."""
 
 GREETING = Intent(
     "greeting",
@@ -40,6 +53,14 @@ GREETING = Intent(
         "[A|One] [big|little|friendly|quick] [hello|hi] [to you|for you|from me][!|.|]",
         "[Hello|Hi], [glad to be here|happy to meet you|I hope you are well|I hope I am not too late][!|.|]",
         "[Say hello|Say hi|Greet me][!|.|]",
+        "[Hello|Hi|Hey|Howdy][ there|], {remark}[.|!|]",
+        "{Remark}[.|!|,] [hello|hi|hey][ to you| there|][!|.|]",
+        "[Hello|Hi|Hey|Good day][!|.] {Remark}[.|!|]",
+        "[Well|Oh|Ah] [hello|hi|hey] [to you|there|again][, my {pet}-loving friend|, dear model|, little helper|, {remark}|][!|.|]",
+        "[Evening|Morning|Afternoon|Hiya|Yo][!|.|,] {Remark}[.|!|]",
+        "[A warm|A friendly|A loud|A sleepy] [hello|hi|good morning|good evening] [from|to] [us|me|all of you|everybody|my desk|my {pet}][!|.|]",
+        "[hiiii|helloo|heyyy|hellooooo|hi][!| :-)| :)| ;)|]",
+        "[Ding dong|Tap tap|Toc toc|Cuckoo][!|,] [anyone there|hello|somebody home|are you in]?",
     ),
     (
         "[Hello|Hi|Hello there|Hi there|Hey]! " + _OFFER,
@@ -125,6 +146,12 @@ INTENTS = (
             "[Thanks|Thank you], [you helped me|that was quick|that was easy|I got it|I am happy now][!|.|]",
             "[Thank you|Thanks] for [the help|the joke|the story|the list|being there|your patience|your answer][!|.|]",
             "[One more|Another|A big|A thousand] [thank you|thanks][!|.|]",
+            "{Remark}[.|!|,] [thanks|thank you|many thanks|thank you so much][!|.|]",
+            "[Thanks|Thank you|Many thanks|Cheers|Thank you kindly][.|!|,] {remark}[.|!|]",
+            "[I owe you|I am obliged|Much appreciated|Bless you|Good of you][, really|, thanks|][!|.|]",
+            "[That|This] [solved|answered|explained|fixed|sorted] [it|everything|my question|what I asked|my problem][, thanks|. Thank you|, cheers|][!|.|]",
+            "[Thank you|Thanks] [ever so much|a million|a bunch|a ton|loads|heaps|from the heart][!|.|]",
+            "[What|Such] a [good|kind|lovely|clear|quick] [answer|reply|explanation|help][, thanks|, thank you][!|.|]",
         ),
         (
             "You are welcome! [Is there anything else?|Have a nice day!|]",
@@ -161,6 +188,13 @@ INTENTS = (
             "[Let us|Let's] [end here|call it a day|finish|talk later][!|.|]",
             "[Good night|Nighty night|Sweet dreams], [Tradewind|my friend|see you tomorrow|and thanks][!|.|]",
             "[So long|Farewell|Goodbye|Bye], [and thanks|and take care|it was fun|until later][!|.|]",
+            "{Remark}[.|!|,] [bye|goodbye|see you|good night|so long|take care][!|.|]",
+            "[Bye|Goodbye|See you|So long|Good night|Farewell|Later][.|!|,] {remark}[.|!|]",
+            "[Right|Okay|Well|Now], [I must run|off I go|I am out of here|I am heading home|I am going][. Bye|, bye|. Goodbye|. See you|][!|.|]",
+            "[I will|I'll] [leave you alone|let you rest|stop here|log out|sign off|go to sleep] [now|for today|then][, bye|. Goodbye|, see you|][!|.|]",
+            "[Catch|See|Meet] you [around|again|soon|on the other side|in a while|another day][, friend|, model|][!|.|]",
+            "[Adieu|Adios|Arrivederci|Toodle-oo|Ta-ta|Over and out|Toodles][!|.|]",
+            "[Gotta|Got to|Have to|Must] [go|run|leave|dash|fly][ now|][, bye|. Bye|, see you|. Good night|][!|.|]",
         ),
         (
             "[Goodbye|Bye|See you|Take care]! [Have a nice day.|It was nice to talk to you.|Come back any time.|]",
@@ -395,11 +429,16 @@ INTENTS = (
 )
 
 
+def greeting(voice: Voice) -> list[Message]:
+    """A greeting and its answer."""
+    return GREETING.exchange(voice, **_slots(voice))
+
+
 def opening(voice: Voice) -> list[Message]:
     """The first exchange of a chat: a greeting, with the time of day or a name at times."""
     dice = voice.rng.random()
     if dice < 0.5:
-        return GREETING.exchange(voice)
+        return greeting(voice)
     if dice < 0.7:
         return TIME_OF_DAY.exchange(voice, time=voice.rng.choice(("morning", "afternoon", "evening")))
     return INTRODUCTION.exchange(voice, name=voice.rng.choice(NAMES))
@@ -408,9 +447,16 @@ def opening(voice: Voice) -> list[Message]:
 def small_talk(voice: Voice) -> list[Message]:
     """One exchange about moods, food, pets, the weather and the like."""
     rng = voice.rng
-    slots = {"hobby": rng.choice(HOBBIES), "pet": rng.choice(PETS), "meal": rng.choice(MEALS)}
-    ask, reply = rng.choice(INTENTS).exchange(voice, **slots)
+    ask, reply = rng.choice(INTENTS).exchange(voice, **_slots(voice))
     return [
         user(ask.content[:1].upper() + ask.content[1:] if rng.random() < 0.8 else ask.content),
         assistant(reply.content),
     ]
+
+
+def _slots(voice: Voice) -> dict[str, str]:
+    """Something to talk about, the same in a question and its answer."""
+    rng = voice.rng
+    things = {"hobby": rng.choice(HOBBIES), "pet": rng.choice(PETS), "meal": rng.choice(MEALS)}
+    remark = expand(rng.choice(_REMARKS), rng, things)
+    return {"remark": remark, "Remark": remark[0].upper() + remark[1:], **things}

@@ -1,5 +1,6 @@
 """Synthetic calls fit their tools and copy the request; whole families are kept for evaluation."""
 
+import itertools
 import random
 
 import pytest
@@ -88,12 +89,26 @@ def _longer(name: str, noun: str) -> bool:
     return any(name.endswith(other) and other.endswith(noun) for other in trained)
 
 
-def test_a_distractor_cannot_answer_the_request() -> None:
+def test_no_tool_of_an_offer_can_answer_what_another_is_asked() -> None:
     rng = random.Random(7)
     for _ in range(500):
         family = draw_family(rng, held_out=False)
-        for other in draw_others(family, 4, rng, held_out=False):
-            assert (other.noun, other.verb.name) != (family.noun, family.verb.name)
-            assert not set(other.verb.says) & set(family.verb.says) or other.noun != family.noun
-        for other in draw_others(family, 4, rng, held_out=False, far=True):
-            assert other.noun != family.noun and other.group != family.group
+        offered = [family, *draw_others(family, 4, rng, held_out=False)]
+        for first, second in itertools.combinations(offered, 2):
+            assert first.noun != second.noun or not set(first.verb.says) & set(second.verb.says)
+
+
+def test_calls_refusals_and_questions_stand_side_by_side() -> None:
+    """Or the first reply would always be a call, which is what a model that saw mostly calls learned."""
+    examples = written(8)
+    firsts = [next(message for message in example.messages if message.role == "assistant") for example in examples]
+    calls = sum(bool(first.calls) for first in firsts)
+    assert 0.3 * len(firsts) < calls < 0.55 * len(firsts)
+    turns = [sum(message.role == "user" for message in example.messages) for example in examples]
+    assert sum(turns) > 2 * len(turns)
+
+
+def test_only_the_last_exchange_is_left_open() -> None:
+    for example in written(9):
+        for message, after in itertools.pairwise(example.messages):
+            assert not message.calls or after.role == "tool"

@@ -7,7 +7,6 @@ from training.conversation import Message, assistant, calling, result, user
 from training.corpus.example import Example
 from training.corpus.tool_requests import DECLINES
 from training.synthetic.grammar import Voice, expand
-from training.synthetic.tools.families import Family
 from training.synthetic.tools.results import tool_result
 from training.synthetic.tools.schema import (
     Argument,
@@ -71,99 +70,85 @@ _FOLLOW_UPS = ("{phrase}.", "{phrase}, please.", "{phrase}", "[Make it|Let's say
 
 
 def tool_conversation(voice: Voice, talk: Talk) -> Example:
-    """A conversation with one to five tools on offer; `talk` writes exchanges that need none."""
-    dice = voice.rng.random()
-    if dice < 0.4:
-        return _request(voice, told=False)
-    if dice < 0.52:
-        return _request(voice, told=True)
-    if dice < 0.7:
-        return _missing(voice)
-    if dice < 0.9:
-        return _unfitting(voice)
-    return _talking(voice, talk)
-
-
-def _example(voice: Voice, kind: str, messages: Sequence[Message], tools: Sequence[SyntheticTool]) -> Example:
-    offered = voice.rng.sample(tools, len(tools))
-    schemas = tuple(tool.schema for tool in {tool.name: tool for tool in offered}.values())
+    """One to four exchanges with the same one to five tools on offer, so that calling, asking back and declining stand side
+    by side; a held-out conversation has one. `talk` writes exchanges that need no tool.
+    """
+    tools = _offer(voice)
+    exchanges = 1 if voice.held_out else voice.rng.choice((1, 2, 2, 3, 3, 4))
+    messages: list[Message] = []
+    kind = ""
+    for left in reversed(range(exchanges)):
+        kind, exchange = _exchange(voice, tools, talk, last=not left)
+        messages += exchange
+    schemas = tuple(tool.schema for tool in voice.rng.sample(tools, len(tools)))
     return Example(SOURCE, voice.held_out, messages=tuple(messages), tools=schemas, kind=kind)
 
 
-def _offer(voice: Voice, family: Family, count: int, *, far: bool = False) -> list[SyntheticTool]:
-    others = draw_others(family, count, voice.rng, held_out=voice.held_out, far=far)
-    return [shape(other, voice.rng) for other in others]
+def _offer(voice: Voice) -> list[SyntheticTool]:
+    """Tools of different names, first the one that a held-out request is about."""
+    family = draw_family(voice.rng, held_out=voice.held_out)
+    others = draw_others(family, voice.rng.choice((0, 1, 1, 2, 2, 3, 4)), voice.rng, held_out=voice.held_out)
+    tools = [shape(each, voice.rng) for each in (family, *others)]
+    return list({tool.name: tool for tool in tools}.values())
 
 
-def _others(rng: random.Random) -> int:
-    return rng.choice((0, 1, 1, 2, 2, 3, 4))
-
-
-def _request(voice: Voice, *, told: bool) -> Example:
-    """A request that a tool answers, now and then two in one; with `told` the result and its sentence follow."""
+def _exchange(voice: Voice, tools: Sequence[SyntheticTool], talk: Talk, *, last: bool) -> tuple[str, list[Message]]:
+    """What a person says, what follows from it, and the kind of the last reply. Only the last exchange may end with a call
+    or a question, where the tool or the person has yet to answer.
+    """
     rng = voice.rng
-    family = draw_family(rng, held_out=voice.held_out)
-    tool = shape(family, rng)
-    others = _offer(voice, family, _others(rng))
+    tool = tools[0] if voice.held_out else rng.choice(tools)
+    dice = rng.random()
+    if dice < 0.4:
+        return _request(voice, tool, told=not last or rng.random() < 0.3)
+    if dice < 0.6:
+        return _missing(voice, tool, open_ended=last and rng.random() < 0.5)
+    if dice < 0.86:
+        return "no_tool_fits", _unfitting(voice, tools)
+    return "small_talk_with_tools", talk(voice)
+
+
+def _request(voice: Voice, tool: SyntheticTool, *, told: bool) -> tuple[str, list[Message]]:
+    """A request that the tool answers; with `told` its result and a sentence about it follow."""
     text, arguments = _asked(voice, tool)
     messages = [user(text), calling(call(tool, arguments))]
-    if told:
-        back, sentence = tool_result(family, rng)
-        messages += [result(back), assistant(sentence)]
-        if others and not voice.held_out and rng.random() < 0.3:
-            text, arguments = _asked(voice, others[0])
-            messages += [user(text), calling(call(others[0], arguments))]
-    return _example(voice, "tool_result" if told else "tool_family", messages, [tool, *others])
+    if not told:
+        return "tool_family", messages
+    back, sentence = tool_result(tool.family, voice.rng)
+    return "tool_result", [*messages, result(back), assistant(sentence)]
 
 
-def _missing(voice: Voice) -> Example:
-    """A request that lacks a required argument: the model asks, and calls when it is told."""
+def _missing(voice: Voice, tool: SyntheticTool, *, open_ended: bool) -> tuple[str, list[Message]]:
+    """A request that lacks a required argument: the model asks and, unless `open_ended`, is told and calls."""
     rng = voice.rng
-    while True:
-        tool = shape(draw_family(rng, held_out=voice.held_out), rng)
-        required = [parameter for parameter in tool.parameters if parameter.required and parameter.slot]
-        if required:
-            break
-    others = _offer(voice, tool.family, _others(rng))
+    required = [parameter for parameter in tool.parameters if parameter.required and parameter.slot]
+    if not required:
+        return _request(voice, tool, told=not open_ended)
     lacking = rng.choice(required)
     arguments = draw_arguments(tool, rng)
     text = _said(voice, tool, [each for each in arguments if each.parameter is not lacking])
     slot = lacking.slot
     assert slot is not None
     messages = [user(text), assistant(rng.choice(slot.asks))]
-    if not voice.held_out and rng.random() < 0.6:
-        missing = next(each for each in arguments if each.parameter is lacking)
-        phrase = rng.choice((missing.words, _phrase(missing, rng)))
-        answer = voice.reply(_FOLLOW_UPS, phrase=phrase)
-        # A value at the start keeps its case, since the call copies it.
-        messages += [user(answer if answer.startswith(missing.words) else answer[0].upper() + answer[1:])]
-        messages += [calling(call(tool, arguments))]
-        return _example(voice, "tool_family", messages, [tool, *others])
-    return _example(voice, "missing_argument", messages, [tool, *others])
+    if open_ended or voice.held_out:
+        return "missing_argument", messages
+    missing = next(each for each in arguments if each.parameter is lacking)
+    answer = voice.reply(_FOLLOW_UPS, phrase=rng.choice((missing.words, _phrase(missing, rng))))
+    # A value at the start keeps its case, since the call copies it.
+    answer = answer if answer.startswith(missing.words) else answer[0].upper() + answer[1:]
+    back, sentence = tool_result(tool.family, rng)
+    return "tool_result", [*messages, user(answer), calling(call(tool, arguments)), result(back), assistant(sentence)]
 
 
-def _unfitting(voice: Voice) -> Example:
+def _unfitting(voice: Voice, tools: Sequence[SyntheticTool]) -> list[Message]:
     """A request that no offered tool answers."""
     rng = voice.rng
-    tool = shape(draw_family(rng, held_out=voice.held_out), rng)
-    others = _offer(voice, tool.family, rng.randint(1, 4), far=True)
-    do = f"{tool.family.verb.says[0]} {tool.family.noun}"
-    reply = voice.reply(_DECLINES, do=f"get the {bare_noun(tool.family)}" if tool.family.questions else do)
-    return _example(voice, "no_tool_fits", [user(_asked(voice, tool)[0]), assistant(reply)], others)
-
-
-def _talking(voice: Voice, talk: Talk) -> Example:
-    """Small talk while tools are offered, sometimes before a request or after it."""
-    rng = voice.rng
-    family = draw_family(rng, held_out=voice.held_out)
-    tools = [shape(family, rng), *_offer(voice, family, rng.randint(0, 4))]
-    messages = talk(voice)
-    if not voice.held_out and rng.random() < 0.25:
-        text, arguments = _asked(voice, tools[0])
-        back, sentence = tool_result(family, rng)
-        asked = [user(text), calling(call(tools[0], arguments)), result(back), assistant(sentence)]
-        messages = [*asked, *messages] if rng.random() < 0.5 else [*messages, *asked]
-    return _example(voice, "small_talk_with_tools", messages, tools)
+    groups = {tool.family.group for tool in tools}
+    while (family := draw_family(rng, held_out=voice.held_out)).group in groups:
+        pass
+    tool = shape(family, rng)
+    do = f"get the {bare_noun(family)}" if family.questions else f"{family.verb.says[0]} {family.noun}"
+    return [user(_asked(voice, tool)[0]), assistant(voice.reply(_DECLINES, do=do))]
 
 
 def _asked(voice: Voice, tool: SyntheticTool) -> tuple[str, list[Argument]]:

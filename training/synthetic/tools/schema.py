@@ -58,17 +58,19 @@ def draw_family(rng: random.Random, *, held_out: bool) -> Family:
     return rng.choice(_HELD_OUT if held_out else _TRAINED)
 
 
-def draw_others(family: Family, count: int, rng: random.Random, *, held_out: bool, far: bool = False) -> list[Family]:
-    """Families to stand beside `family` in an offer, none of which could answer its requests; `far` ones are of other
-    groups. Training is never shown a held-out one.
+def draw_others(family: Family, count: int, rng: random.Random, *, held_out: bool) -> list[Family]:
+    """Families to stand beside `family` in an offer, none of which could answer another's requests. Training is never shown
+    a held-out one.
     """
     others: list[Family] = []
     opposite = _OPPOSITES.get(family.verb.name)
-    if opposite and not far and count and rng.random() < 0.35:
+    if opposite and count and rng.random() < 0.35:
         others += [each for each in FAMILIES if each.noun == family.noun and each.verb.name == opposite]
+    nouns = {family.noun}
     while len(others) < count:
         other = draw_family(rng, held_out=held_out and rng.random() < 0.5)
-        if other.noun != family.noun and not (far and other.group == family.group):
+        if other.noun not in nouns:
+            nouns.add(other.noun)
             others.append(other)
     return others[:count]
 

@@ -5,8 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from serving.engine.attention import SPAN_TOKENS, PagedKV, PageView, ReferenceAttention, span_pages
+from serving.engine.attention.backend import attending
+from serving.engine.attention.reference import PagedKV, ReferenceAttention
+from serving.engine.attention.spans import SPAN_TOKENS, span_pages
+from serving.engine.attention.view import PageView
 from serving.models.config import AttentionSpec
+from serving.models.per_device import on_one_device
 
 PAGE, HEADS, KV_HEADS, HEAD_DIM = 16, 4, 2, 8
 SPANS = 4
@@ -29,13 +33,15 @@ def test_a_long_row_a_short_one_and_a_block_see_their_windows_alone(window, sink
         row_table=table[:2],
         row_positions=np.array([length - 1, short - 1], np.int32),
         row_pages=np.array([last, PAGES], np.int32),
+        block_rows=np.zeros(1, np.int32),
         block_table=table[:1],
         block_starts=np.array([length], np.int32),
         block_pages=np.array([last + 1], np.int32),
     )
     spec = AttentionSpec(scale=0.3, window=window, soft_cap=2.0)
-    attend = jax.jit(lambda q, k, v, cache: ReferenceAttention(view, 2 * PAGES)(q, k, v, cache, 0, spec, sinks))
-    out, cache = attend(q, k, v, PagedKV(jnp.asarray(keys), jnp.asarray(values)))
+    attend = attending(ReferenceAttention(), view, 2 * PAGES, on_one_device)
+    run = jax.jit(lambda q, k, v, cache: attend(q, k, v, cache, 0, spec, sinks))
+    out, cache = run(q, k, v, PagedKV(jnp.asarray(keys), jnp.asarray(values)))
     keys, values = (np.asarray(part).reshape(-1, KV_HEADS, HEAD_DIM) for part in cache)
 
     def expected(query: np.ndarray, position: int, start: int) -> np.ndarray:
