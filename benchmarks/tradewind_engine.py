@@ -13,7 +13,7 @@ from benchmarks.contender import Model, Prompt
 from benchmarks.machine import peak_memory
 from serving.engine.options import EngineOptions
 from serving.engine.request import GenerationRequest, SamplingParams
-from serving.fleet.launcher import LocalEngine, LocalLauncher, engine_command
+from serving.fleet.launcher import LocalLauncher, LocalProcess, engine_command
 from serving.fleet.replica import Replica, ReplicaState
 
 START_LIMIT = 900  # seconds; a bfloat16 model of many shapes compiles long on two cores
@@ -22,7 +22,7 @@ START_LIMIT = 900  # seconds; a bfloat16 model of many shapes compiles long on t
 class TradewindEngine:
     """An engine process, and the gateway's own client of it."""
 
-    def __init__(self, engine: LocalEngine, replica: Replica, connection: asyncio.Task[str], seconds: float) -> None:
+    def __init__(self, engine: LocalProcess, replica: Replica, connection: asyncio.Task[str], seconds: float) -> None:
         self.start_seconds = seconds  # until requests were taken
         self._engine = engine
         self._replica = replica

@@ -73,7 +73,7 @@ def tradewind(
 
 
 @app.command()
-@takes_settings("", "server", "engine")
+@takes_settings("", "server", "engine", "encoder")
 def serve(loaded: LoadedSettings) -> None:
     """Serve a model: chat page, OpenAI-compatible API, and the engine behind them.
 
@@ -144,6 +144,32 @@ def engine(
     if group is not None and group.process > 0:
         follower.run(model, options, group, exit_with_parent=exit_with_parent)
     server.run(listen, model, options, group=group, exit_with_parent=exit_with_parent)
+
+
+@app.command()
+@takes_settings("data_dir", "log_level", "encoder")
+def encoder(
+    loaded: LoadedSettings,
+    *,
+    listen: Annotated[str, typer.Option(metavar="ADDRESS", help="host:port, or unix:/path for this machine alone.")],
+    exit_with_parent: Annotated[
+        bool, typer.Option("--exit-with-parent", help="End when standard input ends, as a child process does.")
+    ] = False,
+) -> None:
+    """Run a text encoder alone, for gateways to reach by gRPC. [cyan]tradewind serve[/] starts one by itself.
+
+    \b
+    The one that comes along, through a socket file:
+      [cyan]tradewind encoder --listen unix:/tmp/encoder.sock[/]
+    Another one of the BERT family, for gateways on other machines of a private network; there is no authentication:
+      [cyan]tradewind encoder --encoder-model ./bge-small-en-v1.5 --listen 0.0.0.0:9200[/]
+    """
+    from serving.encoder.server import run
+    from serving.models.encoder_folder import find_encoder
+
+    _log_to(Console(stderr=True), loaded.settings.log_level)
+    options = loaded.settings.encoder
+    run(listen, find_encoder(options.model), options, exit_with_parent=exit_with_parent)
 
 
 @app.command()
@@ -276,7 +302,7 @@ def convert(
 
 
 @app.command()
-@takes_settings("", "server", "engine")
+@takes_settings("", "server", "engine", "encoder")
 def config(
     loaded: LoadedSettings,
     *,

@@ -20,16 +20,16 @@ ConfigFlag = Annotated[
         rich_help_panel="Settings",
     ),
 ]
-PANELS = {"server": "Server", "engine": "Engine"}
+PANELS = {"server": "Server", "engine": "Engine", "encoder": "Encoder"}
 METAVARS = {int: "N", float: "N", str: "TEXT", Path: "PATH", bool: " "}
 
 
-def takes_settings(*groups: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the flags of these groups of settings ("" for the top of the tree), and `--config`.
+def takes_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the flags of these settings, or groups of them ("" for the top of the tree), and `--config`.
 
     The command's parameter `loaded` gets what is in force; its other parameters stay its own.
     """
-    chosen = [setting for setting in all_settings() if setting.name.rpartition(".")[0] in groups]
+    chosen = [setting for setting in all_settings() if {setting.name, setting.name.rpartition(".")[0]} & {*names}]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
@@ -82,7 +82,7 @@ def takes_options(options: type) -> Callable[[Callable[..., None]], Callable[...
 
 
 def _parameter_name(setting: Setting) -> str:
-    return setting.path[-1]
+    return setting.flag.removeprefix("--").replace("-", "_")
 
 
 def _parameter(setting: Setting) -> inspect.Parameter:

@@ -1,6 +1,8 @@
 """`tradewind serve`: a gateway and its engine, from the first progress line to the last reply."""
 
+import asyncio
 import contextlib
+import logging
 import socket
 from pathlib import Path
 
@@ -9,13 +11,17 @@ from fastapi import FastAPI
 from rich.console import Console
 
 from serving.api.app import create_app
-from serving.fleet.launcher import FixedAddress, Launcher, LocalLauncher, engine_command
-from serving.fleet.replica import Replica
+from serving.fleet.encoder_replica import EncoderReplica
+from serving.fleet.launcher import FixedAddress, Launcher, LocalLauncher, encoder_command, engine_command
+from serving.fleet.replica import Replica, ReplicaState
 from serving.fleet.supervisor import Supervisor
+from serving.models.encoder_folder import DEFAULT_NAME, EncoderNotInstalled, find_encoder
 from serving.models.folder import find_model
 from serving.orchestrator.served_model import ServedModel
 from serving.settings import ServerSettings, Settings, SettingsError
 from serving.startup_display import StartupDisplay
+
+log = logging.getLogger(__name__)
 
 EMBEDDED_NAME = "tradewind"
 
@@ -31,7 +37,8 @@ def serve(settings: Settings, console: Console) -> bool:
     display = StartupDisplay(console, address(listener))
     replica = Replica("engine", on_change=lambda replica: None if server.should_exit else display.show(replica))
     supervisor = Supervisor(replica, launcher(settings, folder))
-    server = uvicorn.Server(_uvicorn_config(create_app(settings, supervisor, model), settings.server))
+    app = create_app(settings, supervisor, model, encoder=encoder_supervisor(settings, after=replica.settled))
+    server = uvicorn.Server(_uvicorn_config(app, settings.server))
     try:
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn ends everything, then raises the signal again
             server.run(sockets=[listener])
@@ -60,10 +67,36 @@ def launcher(settings: Settings, folder: Path) -> Launcher:
     return LocalLauncher(engine_command(folder, settings.engine))
 
 
-def public_name(model: str) -> str:
-    """How clients call a model: a hub id as it is, a folder by its own name."""
+def encoder_supervisor(settings: Settings, after: asyncio.Event) -> Supervisor | None:
+    """Who keeps the encoder; None where texts are not to be turned into vectors, or the default encoder is missing.
+
+    An encoder on this machine starts `after` an engine on this machine has done so, that chats may begin the sooner.
+    Raises ModelFolderError for an encoder that cannot be served.
+    """
+    if not settings.server.embeddings:
+        return None
+    replica = EncoderReplica(public_name(settings.encoder.model, DEFAULT_NAME), on_change=_log_ready_encoder)
+    if settings.server.encoder_address:
+        return Supervisor(replica, FixedAddress(settings.server.encoder_address))
+    try:
+        find_encoder(settings.encoder.model)
+    except EncoderNotInstalled as error:
+        log.warning("no embeddings: %s", error)
+        return None
+    local = LocalLauncher(encoder_command(settings.encoder), kind=replica.kind)
+    return Supervisor(replica, local, after=None if settings.server.engine_address else after)
+
+
+def _log_ready_encoder(replica: EncoderReplica) -> None:
+    if replica.state is ReplicaState.READY:
+        of = replica.description
+        log.info("embeddings by %s: %d dimensions, texts of %d tokens", replica.name, of.dimensions, of.max_tokens)
+
+
+def public_name(model: str, default: str = EMBEDDED_NAME) -> str:
+    """How clients call a model: a hub id as it is, a folder by its own name, `default` where nothing is named."""
     if not model:
-        return EMBEDDED_NAME
+        return default
     return (
         model if model.count("/") == 1 and not model.startswith((".", "/", "~")) else model.rstrip("/").split("/")[-1]
     )

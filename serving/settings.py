@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from serving.encoder.options import EncoderOptions
 from serving.engine.options import EngineOptions
 
 ENV_PREFIX = "TRADEWIND_"
@@ -48,6 +49,10 @@ class ServerSettings(BaseModel):
     engine_address: str = Field(
         "", description="Engine that runs already, at host:port or unix:/path; empty starts one as a child process."
     )
+    embeddings: bool = Field(True, description="Turn texts into vectors, too, by an encoder in a process of its own.")
+    encoder_address: str = Field(
+        "", description="Encoder that runs already, at host:port or unix:/path; empty starts one as a child process."
+    )
     access_log: bool = Field(False, description="Log a line per request (method, path and status; never a prompt).")
 
 
@@ -68,6 +73,7 @@ class Settings(BaseSettings):
     log_level: LogLevel = Field("info", description="What is logged: this level and those above it.")
     server: ServerSettings = ServerSettings()
     engine: EngineOptions = EngineOptions()
+    encoder: EncoderOptions = EncoderOptions()
 
     @classmethod
     def settings_customise_sources(cls, settings_cls, init_settings, **others):
@@ -77,10 +83,11 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _keep_compiled_programs_with_the_data(cls, values: dict[str, Any]) -> dict[str, Any]:
-        engine = values.get("engine", {})
-        if isinstance(engine, dict) and "compilation_cache_dir" not in engine:
-            folder = Path(values.get("data_dir", default_data_dir())).expanduser() / "compilation-cache"
-            values = values | {"engine": engine | {"compilation_cache_dir": str(folder)}}
+        folder = str(Path(values.get("data_dir", default_data_dir())).expanduser() / "compilation-cache")
+        for group in ("engine", "encoder"):
+            options = values.get(group, {})
+            if isinstance(options, dict) and "compilation_cache_dir" not in options:
+                values = values | {group: options | {"compilation_cache_dir": folder}}
         return values
 
     @model_validator(mode="after")
@@ -110,8 +117,9 @@ class Setting:
 
     @property
     def flag(self) -> str:
-        """The name on the command line, such as --max-rows."""
-        return "--" + self.path[-1].replace("_", "-")
+        """The name on the command line, such as --max-rows; the encoder's say so, such as --encoder-model."""
+        words = self.path if self.path[0] == "encoder" else self.path[-1:]
+        return "--" + "-".join(words).replace("_", "-")
 
 
 @dataclass(frozen=True, slots=True)

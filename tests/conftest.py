@@ -30,17 +30,21 @@ def server(server_data: Path) -> Iterator[ServerProcess]:
     """The server that most tests share, with the embedded model and every default; at HOST and PORT of `make test`."""
     host = os.environ.get("TRADEWIND_TEST_HOST") or "127.0.0.1"
     process = ServerProcess(server_data, host=host, port=os.environ.get("TRADEWIND_TEST_PORT") or "0")
+    process.wait_for("embeddings by")
     yield process
     process.stop()
 
 
 @pytest.fixture
 def start_server(server_data: Path) -> Iterator[Callable[..., ServerProcess]]:
-    """Starts servers of the test's own: `start_server("--max-rows", "4")`. They end with the test."""
+    """Starts servers of the test's own: `start_server("--max-rows", "4")`. They end with the test.
+
+    They have no encoder unless "--embeddings" asks for one.
+    """
     started: list[ServerProcess] = []
 
     def start(*flags: str) -> ServerProcess:
-        started.append(ServerProcess(server_data, *flags))
+        started.append(ServerProcess(server_data, "--no-embeddings", *flags))
         return started[-1]
 
     yield start

@@ -28,6 +28,7 @@ class ServerProcess:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TRADEWIND_")}
         self.lines: list[str] = []
         self._ready = threading.Event()
+        self._changed = threading.Condition()
         self.process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
         )
@@ -37,6 +38,12 @@ class ServerProcess:
             self.kill()
             raise RuntimeError("tradewind serve did not become ready:\n" + "".join(self.lines))
         self.url = self._address()
+
+    def wait_for(self, words: str) -> None:
+        """Returns once the server has written `words`."""
+        with self._changed:
+            written = self._changed.wait_for(lambda: any(words in line for line in self.lines), START_TIMEOUT)
+        assert written, f"{words!r} is not in:\n" + "".join(self.lines)
 
     def engine_pid(self) -> int:
         """The process id of the engine that the server started."""
@@ -72,7 +79,9 @@ class ServerProcess:
 
     def _read(self) -> None:
         for line in self.process.stderr:
-            self.lines.append(line)
+            with self._changed:
+                self.lines.append(line)
+                self._changed.notify_all()
             if re.search(r"http://\S+:\d+", line):
                 self._ready.set()
         self._ready.set()

@@ -19,7 +19,7 @@ from serving.cli import app
 from serving.config_report import as_json, as_table
 from serving.settings import LoadedSettings, Origin, Settings
 
-COMMANDS = ["serve", "engine", "chat", "bench", "plan", "convert", "config"]
+COMMANDS = ["serve", "engine", "encoder", "chat", "bench", "plan", "convert", "config"]
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 

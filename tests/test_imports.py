@@ -19,8 +19,11 @@ GATEWAY = [
     "serving.models.tokenizer",
     "serving.models.chat_template",
     "serving.models.generation_defaults",
+    "serving.models.encoder_folder",
+    "serving.encoder.codec",
     "serving.engine.request",
 ]
+ENCODER = ["serving.encoder.server", "serving.encoder.loading"]
 ENGINE = [
     "serving.engine.server",
     "serving.engine.follower",
@@ -52,8 +55,9 @@ def test_the_gateway_process_loads_no_jax():
     assert loaded.isdisjoint({"jax", "jaxlib", "flax", "torch", "transformers"})
 
 
-def test_the_engine_process_loads_no_http_framework():
-    loaded = loaded_by(ENGINE)
+@pytest.mark.parametrize("modules", [ENGINE, ENCODER], ids=["engine", "encoder"])
+def test_the_processes_behind_the_gateway_load_no_http_framework(modules):
+    loaded = loaded_by(modules)
     assert {"jax", "flax", "grpc"} <= loaded
     assert loaded.isdisjoint({"fastapi", "starlette", "pydantic", "uvicorn", "typer"})
 

@@ -9,6 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from serving.encoder.options import EncoderOptions
 from serving.engine.options import EngineOptions
 from serving.flags import takes_settings
 from serving.settings import LoadedSettings, Origin, Settings, SettingsError, all_settings, load_settings
@@ -114,7 +115,7 @@ def test_variables_of_the_test_suite_are_nobody_s_settings(monkeypatch):
         ("[engine]\nmax_row = 1", "engine.max_row is no setting; did you mean engine.max_rows\\?"),
         ("port = 1", "port is no setting; did you mean server.port\\?"),
         ("[servr]\nhost = 'x'", "servr.host is no setting; did you mean server.host\\?"),
-        ("zzzzzzzz = 1", "zzzzzzzz is no setting. Settings are: data_dir, engine.attention, engine."),
+        ("zzzzzzzz = 1", "zzzzzzzz is no setting. Settings are: data_dir, encoder.batch_tokens, encoder.compilation_"),
         ("model = ", "cannot be read as TOML: Invalid value"),
     ],
 )
@@ -192,3 +193,31 @@ def test_an_engine_started_with_an_engine_s_flags_has_the_same_options():
     result = CliRunner().invoke(app, options.flags())
     assert result.exit_code == 0, result.output
     assert seen == [options]
+
+
+def test_an_encoder_started_with_an_encoder_s_flags_has_the_same_options():
+    """The gateway starts its encoder that way."""
+    options = EncoderOptions(
+        model="./some-encoder", max_tokens=100, batch_tokens=256, compile_threads=3, compilation_cache_dir=""
+    )
+    assert "--encoder-batch-tokens" in options.flags()
+    seen = []
+    app = typer.Typer()
+
+    @app.command()
+    @takes_settings("data_dir", "encoder")
+    def note(loaded: LoadedSettings) -> None:
+        seen.append(loaded.settings.encoder)
+
+    result = CliRunner().invoke(app, options.flags())
+    assert result.exit_code == 0, result.output
+    assert seen == [options]
+    assert CliRunner().invoke(app, ["--data-dir", "here"]).exit_code == 0
+    assert CliRunner().invoke(app, ["--model", "x"]).exit_code == 2  # not among those that it takes
+
+
+def test_engine_and_encoder_keep_what_they_compiled_with_the_data(tmp_path):
+    settings = load_settings({"data_dir": str(tmp_path)}).settings
+    folder = str(tmp_path / "compilation-cache")
+    assert (settings.engine.compilation_cache_dir, settings.encoder.compilation_cache_dir) == (folder, folder)
+    assert load_settings({"encoder.compilation_cache_dir": ""}).settings.encoder.compilation_cache_dir == ""

@@ -1,5 +1,6 @@
 """The gateway's HTTP application."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,14 +11,17 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 
-from serving.api import chat, completions, health, models, tokens
+from serving.api import chat, completions, embeddings, health, models, tokens
 from serving.api.envelope import RequestEnvelope
 from serving.api.errors import install_error_answers
 from serving.api.gateway import Gateway
+from serving.fleet.encoder_replica import EncoderReplica
 from serving.fleet.supervisor import Supervisor
+from serving.orchestrator.embedding import TextEmbedder
 from serving.orchestrator.generation import Orchestrator
 from serving.orchestrator.served_model import ServedModel
 from serving.settings import Settings
+from serving.telemetry.embeddings import EmbeddingMetrics, EncoderCollector
 from serving.telemetry.metrics import EngineCollector, RequestMetrics
 
 PAGE = Path(__file__).parent / "page"
@@ -33,11 +37,13 @@ def create_app(
     supervisor: Supervisor,
     model: ServedModel,
     *,
+    encoder: Supervisor | None = None,
     clock: Callable[[], float] = time.time,
     stopwatch: Callable[[], float] = time.perf_counter,
 ) -> FastAPI:
     """Serve `model` from the replica that `supervisor` keeps, which starts and stops with the application.
 
+    So does the encoder, where there is one: its replica turns texts into vectors.
     `clock` gives seconds since the epoch, for the `created` of answers; `stopwatch` the seconds that latencies are
     measured in, which are finer than the event loop's milliseconds.
     """
@@ -45,14 +51,17 @@ def create_app(
     registry = CollectorRegistry()
     registry.register(EngineCollector(model.name, lambda: replica.stats))
     orchestrator = Orchestrator(replica, model, RequestMetrics(registry, model.name), stopwatch)
+    embedder = _embedder(encoder.replica, registry, stopwatch) if encoder else None
+    supervisors = [supervisor, encoder] if encoder else [supervisor]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        supervisor.start()
+        for each in supervisors:
+            each.start()
         try:
             yield
         finally:
-            await supervisor.stop()
+            await asyncio.gather(*(each.stop() for each in supervisors))
 
     app = FastAPIOffline(
         title="Tradewind",
@@ -63,10 +72,15 @@ def create_app(
         swagger_ui_parameters={"validatorUrl": None},  # the badge of a foreign host
         redirect_slashes=False,
     )
-    app.state.gateway = Gateway(model, replica, orchestrator, registry, clock, started=int(clock()))
+    app.state.gateway = Gateway(model, replica, orchestrator, embedder, registry, clock, started=int(clock()))
     app.add_middleware(RequestEnvelope, max_body_bytes=settings.server.max_body_bytes)
     install_error_answers(app)
-    for part in (chat, completions, models, tokens, health):
+    for part in (chat, completions, embeddings, models, tokens, health):
         app.include_router(part.router)
     app.frontend("/", directory=PAGE, fallback=None)
     return app
+
+
+def _embedder(replica: EncoderReplica, registry: CollectorRegistry, stopwatch: Callable[[], float]) -> TextEmbedder:
+    registry.register(EncoderCollector(replica.name, lambda: replica.stats))
+    return TextEmbedder(replica, EmbeddingMetrics(registry, replica.name), stopwatch)

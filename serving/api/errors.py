@@ -23,8 +23,9 @@ CLIENT_CLOSED_REQUEST = 499  # nginx's; nobody is there to read it
 class ModelNotFound(Exception):
     """The request names a model that is not served here."""
 
-    def __init__(self, asked: str, served: str) -> None:
-        super().__init__(f"The model '{_shorten(asked)}' does not exist; this server has '{served}'.")
+    def __init__(self, asked: str, *served: str) -> None:
+        names = " and ".join(f"'{name}'" for name in served)
+        super().__init__(f"The model '{_shorten(asked)}' does not exist; this server has {names}.")
 
 
 class ClientGone(Exception):

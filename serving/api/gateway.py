@@ -9,6 +9,8 @@ from prometheus_client import CollectorRegistry
 
 from serving.api.errors import ModelNotFound
 from serving.fleet.replica import Replica
+from serving.orchestrator.embedding import TextEmbedder
+from serving.orchestrator.failures import InvalidRequest
 from serving.orchestrator.generation import Orchestrator
 from serving.orchestrator.served_model import ServedModel
 
@@ -20,6 +22,7 @@ class Gateway:
     model: ServedModel
     replica: Replica
     orchestrator: Orchestrator
+    embedder: TextEmbedder | None  # None where texts are not turned into vectors
     registry: CollectorRegistry
     clock: Callable[[], float]
     started: int  # when the app was made, in seconds since the epoch
@@ -28,6 +31,14 @@ class Gateway:
         """Raise ModelNotFound unless `asked` is the served model; nothing means that one."""
         if asked is not None and asked != self.model.name:
             raise ModelNotFound(asked, self.model.name)
+
+    def require_embedder(self, asked: str | None) -> TextEmbedder:
+        """Who turns texts into vectors. Raises ModelNotFound unless `asked`, or nothing, means its model."""
+        if self.embedder is None:
+            raise InvalidRequest("This server turns no texts into vectors; it was started without an encoder.")
+        if asked is not None and asked != self.embedder.model:
+            raise ModelNotFound(asked, self.embedder.model)
+        return self.embedder
 
 
 def _gateway_of(request: Request) -> Gateway:

@@ -1,4 +1,6 @@
-"""gRPC options of the connections to an engine: no limits on messages, and a silent peer is soon given up."""
+"""Both ends of the connections to an engine: no limits on messages, and a silent peer is soon given up."""
+
+import grpc
 
 KEEPALIVE = 10.0
 """Seconds of silence before a peer is asked for a sign of life, and then seconds to give it."""
@@ -39,3 +41,15 @@ def server_options(seconds: float = KEEPALIVE) -> Options:
         ("grpc.http2.max_ping_strikes", 0),  # gateways ping often to notice an engine that hangs
         *keepalive_options(seconds),
     ]
+
+
+async def started_server(listen: str, *handlers: grpc.GenericRpcHandler) -> grpc.aio.Server:
+    """A server at `listen` (`unix:/path` or `host:port`). Raises OSError where the address cannot be had."""
+    server = grpc.aio.server(options=server_options())
+    server.add_generic_rpc_handlers(handlers)
+    try:
+        server.add_insecure_port(listen)
+    except RuntimeError as error:
+        raise OSError(f"cannot listen at {listen}: {error}") from None
+    await server.start()
+    return server

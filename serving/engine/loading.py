@@ -17,6 +17,7 @@ from jax.typing import DTypeLike
 
 from serving.engine.attention.backend import AttentionBackend, Demand, page_bytes
 from serving.engine.attention.choice import choose, usual_page_size
+from serving.engine.compiled_programs import keep_compiled_in
 from serving.engine.lowering import abstract_decoder
 from serving.engine.options import EngineOptions
 from serving.engine.request import EngineDescription, StartupProgress
@@ -52,10 +53,7 @@ def load(folder: Path, options: EngineOptions, progress: Callable[[StartupProgre
 
     Raises OSError, UnsupportedModelError, CheckpointError, or ValueError where the options do not fit each other.
     """
-    if options.compilation_cache_dir:
-        jax.config.update("jax_compilation_cache_dir", options.compilation_cache_dir)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    keep_compiled_in(options.compilation_cache_dir)
     progress(StartupProgress("loading", message=folder.name))
     config = served_config(DecoderConfig.from_folder(folder), options)
     dtype = _dtype(options.dtype)

@@ -9,9 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-import grpc
-
-from serving.engine.channel import server_options
+from serving.engine.channel import started_server
 from serving.engine.leader import Followers
 from serving.engine.member import Member, ProcessGroup
 from serving.engine.options import EngineOptions
@@ -64,14 +62,11 @@ async def serve(listen: str, load: Load, *, member: Member | None = None, exit_w
     followers = Followers(member or Member(), on_loss=ending.fail)
     failures: asyncio.Queue[BaseException] = asyncio.Queue()
     service = EngineService(asyncio.get_running_loop(), failures.put_nowait)
-    server = grpc.aio.server(options=server_options())
-    server.add_generic_rpc_handlers((service.handler(), followers.handler()))
     try:
-        server.add_insecure_port(listen)
-    except RuntimeError as error:
-        log.error("cannot listen at %s: %s", listen, error)
+        server = await started_server(listen, service.handler(), followers.handler())
+    except OSError as error:
+        log.error("%s", error)
         return 1
-    await server.start()
     working = asyncio.create_task(_work(load, service, followers, failures, ending))
     status, reason = await ending.wait()
     working.cancel()

@@ -18,6 +18,7 @@ from serving.engine.request import (
     GenerationRequest,
     StartupProgress,
 )
+from serving.engine.startup import Startup
 from serving.engine.turns import Cancel, Command, Turn
 
 
@@ -100,8 +101,7 @@ class EngineService:
         self._engine: ServedEngine | None = None
         self._stats = EngineStats()
         self._ending = ""  # why streams end, once they do
-        self._progress: list[StartupProgress] = []
-        self._progress_news = asyncio.Event()
+        self._startup = Startup(loop)
         self._connections: dict[str, Connection] = {}
         self._numbers = itertools.count(1)
 
@@ -110,9 +110,7 @@ class EngineService:
         return grpc.method_handlers_generic_handler(
             codec.ENGINE_SERVICE,
             {
-                "WatchStartup": grpc.unary_stream_rpc_method_handler(
-                    self._watch_startup, codec.decode_empty, codec.encode_progress
-                ),
+                "WatchStartup": self._startup.handler(),
                 "Describe": grpc.unary_unary_rpc_method_handler(
                     self._describe, codec.decode_empty, codec.encode_description
                 ),
@@ -124,18 +122,18 @@ class EngineService:
 
     def report(self, progress: StartupProgress) -> None:
         """Tell every watcher how far the engine has come; from any thread."""
-        self._loop.call_soon_threadsafe(self._note_progress, progress)
+        self._startup.report(progress)
 
     def serve(self, engine: ServedEngine, announce: Callable[[Turn], None] = lambda _: None) -> None:
         """Start the engine's loop, which tells `announce` of its turns, and take requests for it from now on."""
         self._engine = engine
         engine.start(self._publish, announce)
-        self._note_progress(StartupProgress("ready"))
+        self._startup.note(StartupProgress("ready"))
 
     def close(self, reason: str) -> None:
         """End every stream for `reason` once what was generated has been sent, and take no new one."""
         self._ending = self._ending or reason
-        self._progress_news.set()
+        self._startup.close(reason)
         for connection in self._connections.values():
             connection.close()
 
@@ -160,24 +158,6 @@ class EngineService:
         error = self._engine.failed
         if error is not None:
             self._on_failure(error)
-
-    def _note_progress(self, progress: StartupProgress) -> None:
-        self._progress.append(progress)
-        news, self._progress_news = self._progress_news, asyncio.Event()
-        news.set()
-
-    async def _watch_startup(self, _: None, context: grpc.aio.ServicerContext) -> None:
-        sent = 0
-        while True:
-            news = self._progress_news
-            for progress in self._progress[sent:]:
-                await context.write(progress)
-                sent += 1
-                if progress.stage in ("ready", "failed"):
-                    return
-            if self._ending:
-                await context.abort(grpc.StatusCode.UNAVAILABLE, self._ending)
-            await news.wait()
 
     async def _describe(self, _: None, context: grpc.aio.ServicerContext) -> EngineDescription:
         return (await self._ready_engine(context)).description
@@ -226,6 +206,5 @@ class EngineService:
         if self._ending:
             await context.abort(grpc.StatusCode.UNAVAILABLE, self._ending)
         if self._engine is None:
-            stage = self._progress[-1].stage if self._progress else "starting"
-            await context.abort(grpc.StatusCode.UNAVAILABLE, f"the engine is not ready: {stage}")
+            await context.abort(grpc.StatusCode.UNAVAILABLE, f"the engine is not ready: {self._startup.stage}")
         return self._engine

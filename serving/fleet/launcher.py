@@ -1,4 +1,4 @@
-"""Who starts an engine: a child process of the gateway's, or nobody, for an engine at a fixed address."""
+"""Who starts an engine or an encoder: a child process of the gateway's, or nobody, for one at a fixed address."""
 
 import asyncio
 import logging
@@ -11,52 +11,68 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from serving.encoder.options import EncoderOptions
 from serving.engine.options import EngineOptions
 
 log = logging.getLogger(__name__)
 
+Command = Callable[[str], Sequence[str]]
+"""A command line, as a function of the address that the process is to listen at."""
 
-class EngineHandle(Protocol):
-    """An engine that was started."""
+
+class ProcessHandle(Protocol):
+    """A process that was started."""
 
     target: str  # where its gRPC server listens
     last_line: str  # of what it wrote
 
     async def wait(self) -> str:
-        """Return when the engine has ended; says how it ended."""
+        """Return when the process has ended; says how it ended."""
 
     async def stop(self) -> None:
-        """End the engine; returns when it has ended."""
+        """End the process; returns when it has ended."""
 
 
 class Launcher(Protocol):
-    """Starts engines, one at a time."""
+    """Starts processes of one kind, one at a time."""
 
-    async def start(self) -> EngineHandle:
-        """Start an engine; returns at once, while it loads."""
+    async def start(self) -> ProcessHandle:
+        """Start one; returns at once, while it loads."""
 
 
-def engine_command(model: Path, options: EngineOptions) -> Callable[[str], Sequence[str]]:
+def engine_command(model: Path, options: EngineOptions) -> Command:
     """The command line of `tradewind engine` for a local child, as a function of the address to listen at."""
 
+    return _child_command("engine", "--model", str(model), *options.flags())
+
+
+def encoder_command(options: EncoderOptions) -> Command:
+    """The command line of `tradewind encoder` for a local child, as a function of the address to listen at."""
+    return _child_command("encoder", *options.flags())
+
+
+def _child_command(name: str, *flags: str) -> Command:
     def command(listen: str) -> Sequence[str]:
-        engine = [sys.executable, "-m", "serving.cli", "engine", "--model", str(model), "--listen", listen]
-        return [*engine, "--exit-with-parent", *options.flags()]
+        return [sys.executable, "-m", "serving.cli", name, "--listen", listen, "--exit-with-parent", *flags]
 
     return command
 
 
 class LocalLauncher:
-    """Starts the engine as a child process that listens at a socket in a private folder and ends with its parent."""
+    """Starts a child process that listens at a socket in a private folder and ends with its parent.
 
-    def __init__(self, command: Callable[[str], Sequence[str]], *, grace: float = 8.0):
+    `kind` is what the process is, in messages; `grace` is how many seconds it has to end when asked to.
+    """
+
+    def __init__(self, command: Command, *, kind: str = "engine", grace: float = 8.0):
         self._command = command
+        self._kind = kind
         self._grace = grace
 
-    async def start(self) -> "LocalEngine":
+    async def start(self) -> "LocalProcess":
         """Start the child; its output goes to this process's log."""
         folder = Path(tempfile.mkdtemp(prefix="tradewind-"))
-        target = f"unix:{folder / 'engine.sock'}"
+        target = f"unix:{folder / self._kind}.sock"
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._command(target),
@@ -68,13 +84,14 @@ class LocalLauncher:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        return LocalEngine(process, target, folder, self._grace)
+        return LocalProcess(process, self._kind, target, folder, self._grace)
 
 
-class LocalEngine:
-    """A running child process. `grace` is how many seconds it has to end when asked to."""
+class LocalProcess:
+    """A running child process."""
 
-    def __init__(self, process: asyncio.subprocess.Process, target: str, folder: Path, grace: float):
+    def __init__(self, process: asyncio.subprocess.Process, kind: str, target: str, folder: Path, grace: float):
+        self._kind = kind
         self.target = target
         self.pid = process.pid
         self._process = process
@@ -88,8 +105,8 @@ class LocalEngine:
         status = await self._process.wait()
         await asyncio.wait((self._output,))
         if status < 0:
-            return f"the engine's process was killed by {signal.Signals(-status).name}"
-        return f"the engine's process ended with status {status}"
+            return f"the {self._kind}'s process was killed by {signal.Signals(-status).name}"
+        return f"the {self._kind}'s process ended with status {status}"
 
     async def stop(self) -> None:
         """SIGTERM, and SIGKILL when that did not help within the grace period."""
@@ -99,7 +116,7 @@ class LocalEngine:
                 async with asyncio.timeout(self._grace):
                     await self._process.wait()
         except TimeoutError:
-            log.warning("the engine's process %d did not end in %g s and is killed", self.pid, self._grace)
+            log.warning("the %s's process %d did not end in %g s and is killed", self._kind, self.pid, self._grace)
         finally:
             if self._process.returncode is None:
                 self._process.kill()
@@ -118,11 +135,11 @@ class LocalEngine:
 
     def _forward(self, line: bytes) -> None:
         self.last_line = line.decode(errors="replace").rstrip()
-        log.info("[engine %d] %s", self.pid, self.last_line)
+        log.info("[%s %d] %s", self._kind, self.pid, self.last_line)
 
 
 class FixedAddress:
-    """An engine that somebody else starts and keeps, such as Kubernetes."""
+    """A process that somebody else starts and keeps, such as Kubernetes."""
 
     last_line = ""
 
@@ -134,7 +151,7 @@ class FixedAddress:
         return self
 
     async def wait(self) -> str:
-        """Never returns: only the connection tells how such an engine fares."""
+        """Never returns: only the connection tells how such a process fares."""
         return await asyncio.get_running_loop().create_future()
 
     async def stop(self) -> None:

@@ -1,59 +1,34 @@
 """One engine as the gateway sees it: requests go in, deltas come out, and nobody waits for an engine that is gone."""
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import grpc
 
 from serving.engine import codec
-from serving.engine.channel import channel_options
+from serving.engine.channel import KEEPALIVE
 from serving.engine.codec import StepOutput
-from serving.engine.request import Delta, EngineDescription, EngineStats, GenerationRequest, StartupProgress
+from serving.engine.request import Delta, EngineDescription, EngineStats, GenerationRequest
 from serving.engine.turns import Cancel
+from serving.fleet.served_process import ReplicaState, ReplicaUnavailable, ServedProcess
 
-MAX_RETRY_AFTER = 10.0  # seconds; a start with compiled programs at hand is quicker than the cold one before it
-
-
-class ReplicaState(StrEnum):
-    """Where a replica stands."""
-
-    STARTING = "starting"  # waiting for its engine to load and compile
-    READY = "ready"
-    DOWN = "down"  # no engine; whoever keeps the replica starts the next one
+__all__ = ["Replica", "ReplicaState", "ReplicaUnavailable"]
 
 
-class ReplicaUnavailable(Exception):
-    """The replica cannot generate now; `retry_after` says in how many seconds it is worth another try."""
+class Replica(ServedProcess):
+    """One engine's client."""
 
-    def __init__(self, reason: str, retry_after: float):
-        super().__init__(reason)
-        self.retry_after = retry_after
-
-
-class Replica:
-    """One engine's client. `serve` connects it to an engine; in between, every request is refused at once.
-
-    `on_change` is called when `state` changed or the start came further. `keepalive` is in seconds: an engine that
-    does not answer a ping for so long, sent after so long a silence, is given up.
-    """
+    kind = "engine"
+    methods = codec.METHODS
 
     def __init__(
-        self, name: str, *, on_change: Callable[["Replica"], None] = lambda _: None, keepalive: float = 10.0
+        self, name: str, *, on_change: Callable[["Replica"], None] = lambda _: None, keepalive: float = KEEPALIVE
     ) -> None:
-        self.name = name
-        self.state = ReplicaState.STARTING
-        self.progress = StartupProgress("starting")
+        super().__init__(name, on_change=on_change, keepalive=keepalive)
         self.description: EngineDescription | None = None
         self.stats = EngineStats()
-        self.ready_at: float | None = None  # the event loop's time when the latest engine became ready
-        self._on_change = on_change
-        self._keepalive = keepalive
-        self._startup_at: float | None = None  # when the latest start began or the next one will
-        self._startup_seconds = 10.0  # a guess until one start has been seen
         self._commands: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._running: dict[str, _Running] = {}
 
@@ -70,80 +45,25 @@ class Replica:
             raise ValueError(f"request id {request.id!r} is already running")
         return self._deltas(request.id, codec.encode_command(request))
 
-    @property
-    def retry_after(self) -> float:
-        """Whole seconds until the replica is expected to serve again, from 1 to MAX_RETRY_AFTER."""
-        now = asyncio.get_running_loop().time()
-        began = now if self._startup_at is None else self._startup_at
-        return float(min(max(math.ceil(began + self._startup_seconds - now), 1), MAX_RETRY_AFTER))
-
-    def unavailable(self) -> ReplicaUnavailable:
-        """The error for a request that comes while the replica is not ready."""
-        wait = self.retry_after
-        doing = self.progress.stage if self.state is ReplicaState.STARTING else "restarting"
-        return ReplicaUnavailable(f"the engine is {doing}; try again in {wait:g} s", wait)
-
-    async def serve(self, target: str) -> str:
-        """Carry requests to the engine at `target` (`unix:/path` or `host:port`) from its start to its end.
-
-        Waits for an engine that is not there yet. Returns why the engine could not start or the connection ended;
-        then, and when cancelled, running requests end with `ReplicaUnavailable`.
-        """
-        started = self._startup_at = asyncio.get_running_loop().time()
-        self.ready_at = None
-        self._change(ReplicaState.STARTING, StartupProgress("starting"))
-        reason = "the engine ended"
-        try:
-            async with grpc.aio.insecure_channel(target, options=channel_options(self._keepalive)) as channel:
-                await self._start(channel)
-                await self._carry(channel, started)
-        except _StartFailed as error:
-            reason = f"the engine could not start: {error}"
-        except grpc.aio.AioRpcError as error:
-            reason = f"the connection to the engine ended: {error.details()}"
-        finally:
-            self.down(reason)
-        return reason
-
-    def down(self, reason: str, restart_in: float = 0.0) -> None:
-        """Refuse requests, and end those that run; the next start is `restart_in` seconds away.
-
-        Called again it mends the reason and the time.
-        """
-        self._startup_at = asyncio.get_running_loop().time() + restart_in
-        progress = StartupProgress("failed", message=reason)
-        if self.state is ReplicaState.DOWN:
-            self.progress = progress
-            return
-        self.stats = EngineStats()
-        self._change(ReplicaState.DOWN, progress)
-        for running in self._running.values():
-            running.put(self.unavailable())
-
-    async def _start(self, channel: grpc.aio.Channel) -> None:
-        watch = channel.unary_stream(codec.METHODS["WatchStartup"], codec.encode_empty, codec.decode_progress)
-        async for progress in watch(None, wait_for_ready=True):
-            if progress.stage == "failed":
-                raise _StartFailed(progress.message)
-            if progress.stage != "ready":  # it is when requests are taken
-                self._change(ReplicaState.STARTING, progress)
+    async def _carry(self, channel: grpc.aio.Channel) -> None:
         describe = channel.unary_unary(codec.METHODS["Describe"], codec.encode_empty, codec.decode_description)
         self.description = await describe(None)
-
-    async def _carry(self, channel: grpc.aio.Channel, started: float) -> None:
         generate = channel.stream_stream(codec.METHODS["Generate"], None, codec.decode_step)
         self._commands = asyncio.Queue()
         try:
             steps = generate(_until_none(self._commands))
             await steps.initial_metadata()  # the engine sends it when the stream stands
             if not steps.done():
-                self.ready_at = asyncio.get_running_loop().time()
-                self._startup_seconds = self.ready_at - started
-                self._change(ReplicaState.READY, StartupProgress("ready"))
+                self._ready()
             async for step in steps:
                 self._take(step)
         finally:
             self._commands.put_nowait(None)
+
+    def _end_requests(self) -> None:
+        self.stats = EngineStats()
+        for running in self._running.values():
+            running.put(self.unavailable())
 
     def _take(self, step: StepOutput) -> None:
         self.stats = step.stats
@@ -167,18 +87,6 @@ class Replica:
             del self._running[request_id]
             if not running.ended:
                 self._commands.put_nowait(codec.encode_command(Cancel(request_id)))
-
-    def _require_ready(self) -> None:
-        if self.state is not ReplicaState.READY:
-            raise self.unavailable()
-
-    def _change(self, state: ReplicaState, progress: StartupProgress) -> None:
-        self.state, self.progress = state, progress
-        self._on_change(self)
-
-
-class _StartFailed(Exception):
-    """The engine's own word that it will not come."""
 
 
 @dataclass(slots=True)

@@ -1,12 +1,12 @@
-"""Keeps one replica served: starts its engine, watches it, and starts the next one when it died."""
+"""Keeps one replica served: starts its process, watches it, and starts the next one when it died."""
 
 import asyncio
 import contextlib
 import logging
 from dataclasses import dataclass
 
-from serving.fleet.launcher import EngineHandle, Launcher
-from serving.fleet.replica import Replica
+from serving.fleet.launcher import Launcher, ProcessHandle
+from serving.fleet.served_process import ServedProcess
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +15,7 @@ LAST_WORDS = 1.0  # seconds in which a process whose connection broke usually pr
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """The pauses between starts, in seconds: doubling, capped, short again after an engine that served a while."""
+    """The pauses between starts, in seconds: doubling, capped, short again after a process that served a while."""
 
     first: float = 0.25
     longest: float = 30.0
@@ -27,24 +27,32 @@ class Backoff:
 
 
 class Supervisor:
-    """Gives a replica an engine, again and again, until it is stopped.
+    """Gives a replica a process, again and again, until it is stopped.
 
-    It never gives up: `last_error` and the replica's progress say why the latest engine ended.
+    It never gives up: `last_error` and the replica's progress say why the latest process ended. The first start waits
+    for `after`, where that is given.
     """
 
-    def __init__(self, replica: Replica, launcher: Launcher, backoff: Backoff = Backoff()) -> None:
+    def __init__(
+        self,
+        replica: ServedProcess,
+        launcher: Launcher,
+        backoff: Backoff = Backoff(),
+        after: asyncio.Event | None = None,
+    ) -> None:
         self.replica = replica
+        self._after = after
         self.last_error = ""
         self._launcher = launcher
         self._backoff = backoff
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Start the first engine and begin to watch; returns at once."""
+        """Start the first process and begin to watch; returns at once."""
         self._task = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:
-        """End the engine, and its running requests with it."""
+        """End the process, and its running requests with it."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -53,12 +61,14 @@ class Supervisor:
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
         failures = 0
+        if self._after is not None:
+            await self._after.wait()
         while True:
             try:
                 self.last_error = await self._serve_once()
             except Exception as error:  # whatever it was, the next start may do better
-                log.exception("the engine could not be kept")
-                self.last_error = f"the engine could not be started: {error}"
+                log.exception("the %s could not be kept", self.replica.kind)
+                self.last_error = f"the {self.replica.kind} could not be started: {error}"
             ready_at = self.replica.ready_at
             if ready_at is not None and loop.time() - ready_at >= self._backoff.reset_after:
                 failures = 0
@@ -69,25 +79,25 @@ class Supervisor:
             await asyncio.sleep(delay)
 
     async def _serve_once(self) -> str:
-        """Stay with one engine from its start to its end; returns why it ended."""
-        engine = await self._launcher.start()
+        """Stay with one process from its start to its end; returns why it ended."""
+        process = await self._launcher.start()
         try:
-            return await self._attend(engine)
+            return await self._attend(process)
         finally:
-            await engine.stop()
+            await process.stop()
 
-    async def _attend(self, engine: EngineHandle) -> str:
-        connection = asyncio.create_task(self.replica.serve(engine.target))
-        process = asyncio.create_task(engine.wait())
+    async def _attend(self, process: ProcessHandle) -> str:
+        connection = asyncio.create_task(self.replica.serve(process.target))
+        end = asyncio.create_task(process.wait())
         try:
-            await asyncio.wait((connection, process), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((connection, end), return_when=asyncio.FIRST_COMPLETED)
             if not connection.done():
-                reason = ": ".join(filter(None, (process.result(), engine.last_line)))
+                reason = ": ".join(filter(None, (end.result(), process.last_line)))
                 self.replica.down(reason)
                 return reason
-            await asyncio.wait((process,), timeout=LAST_WORDS)
-            return "; ".join(task.result() for task in (connection, process) if task.done())
+            await asyncio.wait((end,), timeout=LAST_WORDS)
+            return "; ".join(task.result() for task in (connection, end) if task.done())
         finally:
             connection.cancel()
-            process.cancel()
-            await asyncio.gather(connection, process, return_exceptions=True)
+            end.cancel()
+            await asyncio.gather(connection, end, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""The fields of a config.json, read with errors that name the field and what is accepted."""
+"""The fields of a config.json, or of a file like it, read with errors that name the field and what is accepted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +17,7 @@ class Fields:
     values: Mapping[str, Any]
     defaults: Mapping[str, Any] = field(default_factory=dict)
     path: str = ""
+    file: str = "config.json"
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value as it stands; `default` where there is none."""
@@ -77,14 +78,14 @@ class Fields:
         inner = self.get(key, {})
         if not isinstance(inner, Mapping):
             raise self.refusal(key, "an object")
-        return Fields(inner, path=f"{self.path}{key}.")
+        return Fields(inner, path=f"{self.path}{key}.", file=self.file)
 
     def refusal(self, key: str, accepted: str) -> UnsupportedModelError:
         """The error that says what stands under `key` and what is accepted there."""
-        return UnsupportedModelError(f"config.json: {self.path}{key} is {self.get(key)!r}; accepted is {accepted}")
+        return UnsupportedModelError(f"{self.file}: {self.path}{key} is {self.get(key)!r}; accepted is {accepted}")
 
     def _given(self, key: str, default: Any) -> Any:
         value = self.get(key, default)
         if value is None:
-            raise UnsupportedModelError(f"config.json: {self.path}{key} is missing")
+            raise UnsupportedModelError(f"{self.file}: {self.path}{key} is missing")
         return value

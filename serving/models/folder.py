@@ -1,6 +1,7 @@
 """Find a model's folder on disk, in a bucket or on the Hugging Face hub, and say what is wrong before it is loaded."""
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,21 +42,31 @@ def find_model(folder_or_id: str) -> Path:
     if folder_or_id.startswith(BUCKET_SCHEME):
         folder = _fetch_from_bucket(folder_or_id)
     else:
-        folder = Path(folder_or_id).expanduser() if folder_or_id else EMBEDDED_MODEL
-        if not folder.is_dir():
-            folder = _fetch(folder_or_id, folder)
+        folder = local_or_fetched(folder_or_id) if folder_or_id else _embedded()
     check_model(folder)
     return folder
 
 
-def check_model(folder: Path) -> None:
-    """Check that `folder` holds every file of a supported model. Raises ModelFolderError with all that is wrong."""
+def local_or_fetched(folder_or_id: str, skipped: Sequence[str] = HUB_SKIPPED) -> Path:
+    """A folder of this machine as it is; else that of a hub id, fetched but for the `skipped` files.
+
+    Raises ModelFolderError.
+    """
+    folder = Path(folder_or_id).expanduser()
+    return folder if folder.is_dir() else _fetch(folder_or_id, folder, skipped)
+
+
+def check_model(folder: Path, read_config: Callable[[dict[str, Any]], object] = DecoderConfig.from_json) -> None:
+    """Check that `folder` holds every file of a model whose config.json `read_config` supports.
+
+    Raises ModelFolderError with all that is wrong.
+    """
     try:
         storage = open_storage(folder)
         weight_problems = _weight_problems(storage)
     except StorageError as error:
         raise ModelFolderError(str(error)) from None
-    problems = [*_config_problems(folder), *weight_problems, *_tokenizer_problems(folder)]
+    problems = [*_config_problems(folder, read_config), *weight_problems, *_tokenizer_problems(folder)]
     if problems:
         location = storage.location("")
         raise ModelFolderError(
@@ -76,11 +87,11 @@ def read_json(path: Path, *, required: bool = True) -> dict[str, Any]:
     return values
 
 
-def _config_problems(folder: Path) -> list[str]:
+def _config_problems(folder: Path, read_config: Callable[[dict[str, Any]], object]) -> list[str]:
     if not (folder / CONFIG_FILE).is_file():
         return [f"{CONFIG_FILE} is missing"]
     try:
-        DecoderConfig.from_json(read_json(folder / CONFIG_FILE))
+        read_config(read_json(folder / CONFIG_FILE))
     except (UnsupportedModelError, ModelFolderError) as error:
         return [str(error)]
     return []
@@ -113,6 +124,12 @@ def _tokenizer_problems(folder: Path) -> list[str]:
     return ["tokenizer.json is missing"]
 
 
+def _embedded() -> Path:
+    if not EMBEDDED_MODEL.is_dir():
+        raise ModelFolderError(f"the model that comes along is not installed: there is no folder {EMBEDDED_MODEL}")
+    return EMBEDDED_MODEL
+
+
 def _fetch_from_bucket(url: str) -> Path:
     try:
         from serving.models.bucket import local_folder
@@ -122,9 +139,7 @@ def _fetch_from_bucket(url: str) -> Path:
         raise ModelFolderError(str(error)) from None
 
 
-def _fetch(given: str, folder: Path) -> Path:
-    if not given:
-        raise ModelFolderError(f"the model that comes along is not installed: there is no folder {folder}")
+def _fetch(given: str, folder: Path, skipped: Sequence[str]) -> Path:
     if given.startswith((".", "/", "~")) or given.count("/") > 1:
         raise ModelFolderError(f"there is no folder {folder}")
 
@@ -139,7 +154,7 @@ def _fetch(given: str, folder: Path) -> Path:
 
     neither = f"there is no folder {given}, and"
     try:
-        return Path(snapshot_download(given, allow_patterns=HUB_FILES, ignore_patterns=HUB_SKIPPED))
+        return Path(snapshot_download(given, allow_patterns=HUB_FILES, ignore_patterns=list(skipped)))
     except HFValidationError:
         raise ModelFolderError(f"{neither} {given!r} is no hub id either (accepted: owner/name)") from None
     except GatedRepoError:

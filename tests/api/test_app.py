@@ -33,6 +33,7 @@ async def test_the_openapi_document_describes_every_endpoint(bench):
     assert document["paths"].keys() == {
         "/v1/chat/completions",
         "/v1/completions",
+        "/v1/embeddings",
         "/v1/models",
         "/v1/models/{model}",
         "/tokenizer_info",

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 
 CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
-HI = {"messages": [{"role": "user", "content": "hi"}], "prompt": "hi", "max_tokens": 1, "temperature": 0}
+EMBEDDINGS = "/v1/embeddings"
+HI = {"messages": [{"role": "user", "content": "hi"}], "prompt": "hi", "input": "hi", "max_tokens": 1, "temperature": 0}
 WRONG = (None, True, -1, 10**30, 1.5, "x\0", "", [], [None], {"a": {"b": []}}, "世" * 1000)
 GENERATED = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 BODY_LIMIT = 8 * 2**20  # the server's default
@@ -86,7 +87,7 @@ def test_what_the_openapi_document_allows_and_forbids(attacker, api_schema, mode
 
 def test_every_field_with_every_wrong_value(attacker, api_schema):
     before = attacker.statuses.total()
-    for path in (CHAT, TEXT, "/tokenize", "/detokenize"):
+    for path in (CHAT, TEXT, EMBEDDINGS, "/tokenize", "/detokenize"):
         operation = api_schema.raw_schema["paths"][path]["post"]
         reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
         model = api_schema.raw_schema["components"]["schemas"][reference.rpartition("/")[2]]
@@ -128,13 +129,15 @@ def test_bytes_that_are_no_json(attacker, path):
         b'{"messages":[' + b'{"role":"user","content":""},' * 10**5 + b'{"role":"user","content":""}]}',
         b'{"prompt":[' + b"1," * 10**6 + b"1]}",
         b'{"prompt":[' + b'"a",' * 10**5 + b'"a"]}',
+        b'{"input":[' + b"1," * 10**6 + b"1]}",
+        b'{"input":["' + b"a " * (BODY_LIMIT // 4) + b'"]}',
         b'{"prompt":"a","stop":["' + b"ab" * 10**6 + b'"],"max_tokens":1}',
         b'{"prompt":"a","logit_bias":{' + b",".join(b'"%d":1' % i for i in range(10**5)) + b"}}",
     ],
-    ids=range(14),
+    ids=range(16),
 )
 def test_deep_and_heavy_bodies(attacker, body):
-    for path in (CHAT, TEXT):
+    for path in (CHAT, TEXT, EMBEDDINGS):
         attacker.post(path, body)
 
 

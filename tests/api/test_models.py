@@ -3,7 +3,8 @@ import pytest
 
 async def test_the_list_and_its_one_model(bench):
     http = bench().http
-    card = {"id": "tiny", "object": "model", "created": 1_700_000_000, "owned_by": "tradewind", "max_model_len": 128}
+    card = {"id": "tiny", "object": "model", "created": 1_700_000_000, "owned_by": "tradewind"}
+    card |= {"task": "generate", "max_model_len": 128}
     assert (await http.get("/v1/models")).json() == {"object": "list", "data": [card]}
     assert (await http.get("/v1/models/tiny")).json() == card
 

@@ -22,8 +22,8 @@ def client(server) -> Iterator[openai.OpenAI]:
 
 @pytest.fixture(scope="module")
 def name(client) -> str:
-    """The one model."""
-    (model,) = client.models.list().data
+    """The model that chats."""
+    model, *_ = client.models.list().data
     return model.id
 
 

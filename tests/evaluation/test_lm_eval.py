@@ -20,7 +20,7 @@ FACTS = json.loads((TASKS / "facts.json").read_text())
 def samples(server, tmp_path_factory) -> Callable[[str], list[dict]]:
     """What the harness logged of each sample of a task."""
     folder = tmp_path_factory.mktemp("lm-eval")
-    (model,) = server.get("/v1/models").json()["data"]
+    model, *_ = server.get("/v1/models").json()["data"]
     options = {
         "--model": "local-completions",
         "--model_args": f"base_url={server.url}/v1/completions,model={model['id']},max_length={model['max_model_len']}",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from serving.engine.request import GenerationRequest, SamplingParams, StartupProgress
-from serving.fleet.launcher import LocalEngine, LocalLauncher
+from serving.fleet.launcher import LocalLauncher, LocalProcess
 from serving.fleet.replica import Replica, ReplicaState
 from serving.fleet.supervisor import Backoff, Supervisor
 
@@ -44,9 +44,9 @@ class RecordingLauncher(LocalLauncher):
 
     def __init__(self, command: Callable[[str], Sequence[str]], **options):
         super().__init__(command, **options)
-        self.engines: list[LocalEngine] = []
+        self.engines: list[LocalProcess] = []
 
-    async def start(self) -> LocalEngine:
+    async def start(self) -> LocalProcess:
         self.engines.append(await super().start())
         return self.engines[-1]
 

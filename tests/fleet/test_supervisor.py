@@ -11,7 +11,8 @@ import pytest
 
 from serving.fleet.launcher import FixedAddress
 from serving.fleet.replica import Replica, ReplicaState, ReplicaUnavailable
-from serving.fleet.supervisor import Backoff
+from serving.fleet.supervisor import Backoff, Supervisor
+from tests.fleet.conftest import RecordingLauncher
 
 ENDLESS = 10**9
 GATEWAY = Path(__file__).with_name("bare_gateway.py")
@@ -31,6 +32,19 @@ async def outcome(replica: Replica, request) -> list[int] | ReplicaUnavailable:
 async def test_backoff_doubles_up_to_its_cap():
     backoff = Backoff(first=0.5, longest=30)
     assert [backoff.delay(failures) for failures in (1, 2, 3, 7, 10_000)] == [0.5, 1, 2, 30, 30]
+
+
+async def test_a_first_start_may_wait_for_another_replica_s(echo_fleet, echo):
+    async with echo_fleet("--stuck", ready=False) as first:
+        launcher = RecordingLauncher(echo())
+        second = Supervisor(Replica("r1"), launcher, after=first.replica.settled)
+        second.start()
+        await first.until(ReplicaState.STARTING, "weights")
+        assert not launcher.engines and not first.replica.settled.is_set()
+        os.kill(first.launcher.engines[0].pid, signal.SIGKILL)  # the first has had its start
+        await second.replica.settled.wait()
+        assert second.replica.state is ReplicaState.READY
+        await second.stop()
 
 
 async def test_a_killed_engine_ends_its_streams_and_is_replaced(echo_fleet, request_of):

@@ -46,5 +46,6 @@ async function ask() {
 
 async function listModels() {
   const response = await fetch("v1/models", { cache: "no-store" });
-  return (await response.json()).data.map(({ id }) => id);
+  const { data } = await response.json();
+  return data.filter(({ task }) => task === "generate").map(({ id }) => id);
 }

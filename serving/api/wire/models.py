@@ -12,7 +12,8 @@ class ModelCard(TypedDict):
     object: Literal["model"]
     created: int
     owned_by: str
-    max_model_len: int | None  # tokens of prompt and reply together; null until the engine is ready
+    task: Literal["generate", "embed"]  # which endpoints it is for
+    max_model_len: int | None  # tokens of prompt and reply together, or of one text; null until the model is ready
 
 
 class ModelList(TypedDict):
