@@ -13,6 +13,7 @@ NAME = 128  # characters
 KEY = 1024
 FIELDS = 64
 FIELD_VALUE = 4096  # characters
+FIELD_ITEMS = 256  # of a list
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{NAME - 1}}}")
 
 
@@ -53,6 +54,8 @@ def check_metadata(metadata: Metadata) -> dict[str, Scalar | list[Scalar]]:
     checked: dict[str, Scalar | list[Scalar]] = {}
     for name, value in metadata.items():
         where = f"metadata field {check_text(name, 'a name in metadata', NAME)!r}"
+        if isinstance(value, list | tuple) and len(value) > FIELD_ITEMS:
+            raise InvalidRequest(f"{where} has {len(value):,} items; accepted are {FIELD_ITEMS} at most")
         checked[name] = (
             [_check_scalar(item, where) for item in value]
             if isinstance(value, list | tuple)

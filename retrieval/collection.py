@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from jaxtyping import Int64
 
 from retrieval.filters import Predicate
 from retrieval.index import files
@@ -88,21 +87,28 @@ class Collection:
         snapshot = self.snapshot.without(change.removed)  # as it is now: a merge may have ended meanwhile
         self.snapshot = snapshot.with_segment(segment) if segment else snapshot
         if self._facts is not None:
-            self._facts |= change.documents
-            for document in change.dropped:
-                self._facts.pop(document, None)
+            facts = self._facts | change.documents  # a new one, since searches may be reading the old
+            self._facts = {number: fields for number, fields in facts.items() if number not in change.dropped}
         self._version = change.version
         self._start_merging()
 
-    async def documents_matching(self, wanted: Predicate) -> Int64[np.ndarray, " documents"]:
-        """The documents that a filter lets through."""
+    async def matching(self, wanted: Predicate) -> Snapshot:
+        """The snapshot with the chunks of those documents only that a filter lets through.
+
+        Documents and chunks are of one moment, and SQL no longer confirms the chunks of a document that changed since.
+        """
         while self._facts is None:
             version = self._version
             async with self._database.read() as connection:
                 facts = await documents.facts(connection, self.record)
             if version == self._version:  # else a change passed these facts by
                 self._facts = facts
-        return np.array([document for document, fields in self._facts.items() if wanted(fields)], np.int64)
+        facts, snapshot = self._facts, self.snapshot
+
+        def chosen() -> Snapshot:
+            return snapshot.within(np.array([number for number, fields in facts.items() if wanted(fields)], np.int64))
+
+        return await self._work(chosen)
 
     async def settled(self) -> None:
         """Waits until no segments are to be merged."""

@@ -29,8 +29,8 @@ from retrieval.store.uploads import PendingUpload, Upload
 log = logging.getLogger(__name__)
 
 DOCUMENTS = 16  # in one transaction at most
-BYTES = 4 * 2**20  # of these documents together, unless it is one
-ATTEMPTS = 3  # to read a document before it counts as what ends the process
+BYTES = 2**20  # of these documents together, unless it is one: searches wait while their words are indexed
+ATTEMPTS = 3  # to read a document before it counts as what makes them fail
 PAUSE = 30.0  # seconds at most before what failed is tried again
 
 
@@ -116,7 +116,7 @@ class Ingest:
             try:
                 check_encoder(record.encoder, self._encoder)
                 if pending.attempts > ATTEMPTS:
-                    raise UnreadableDocument(f"reading it has ended the process {ATTEMPTS} times")
+                    raise UnreadableDocument(f"{ATTEMPTS} attempts to read it failed or ended the process")
                 cut[pending.id] = await loop.run_in_executor(self._workers, self._cut, pending.upload)
             except (UnreadableDocument, Conflict) as error:
                 outcomes[pending.id] = Unread(pending, str(error))

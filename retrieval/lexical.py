@@ -6,6 +6,7 @@ searching: a text scores alike in whichever index it stands. (Text lengths count
 """
 
 import json
+import logging
 import math
 import sys
 from collections import Counter
@@ -35,6 +36,7 @@ def _hidden(*packages: str) -> Iterator[None]:
 with _hidden("jax", "scipy", "numba"):  # bm25s would start JAX, which has no business here, and use none of the others
     import bm25s
 
+logging.getLogger("bm25s").setLevel(logging.WARNING)  # it asks for every step to be logged
 K1, B = 1.5, 0.75
 _NO_SPACES = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af"  # scripts without spaces between words
 _TERM = rf"[{_NO_SPACES}]|[^\W_{_NO_SPACES}]+"

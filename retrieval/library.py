@@ -8,6 +8,8 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from retrieval import search
 from retrieval.checks import check_key, check_metadata, check_name, check_text
 from retrieval.collection import Collection
@@ -70,13 +72,8 @@ class Library:
 
     async def create(self, tenant: str, name: str) -> CollectionRecord:
         """The tenant's collection of that name, made when there is none. Raises InvalidRequest, Conflict."""
-        encoder = self._encoder
         async with self._database.write() as connection:
-            record = await collections.find_or_create(
-                connection, tenant, check_name(name), encoder.name, encoder.dimensions, self._clock()
-            )
-        check_encoder(record.encoder, encoder)
-        return record
+            return await self._created(connection, tenant, name)
 
     async def collections(self, tenant: str) -> list[CollectionRecord]:
         """The tenant's collections by name."""
@@ -106,8 +103,8 @@ class Library:
         times = Counter(upload.key for upload in checked)
         if twice := [key for key, count in times.items() if count > 1]:
             raise InvalidRequest(f"the document id {twice[0]!r} is given twice; accepted is each id once")
-        record = await self.create(tenant, name)
         async with self._database.write() as connection:
+            record = await self._created(connection, tenant, name)
             receipts = await uploads.accept(connection, record, checked, self.ingest.settings, self._clock())
         self.ingest.wake()
         return receipts
@@ -155,6 +152,14 @@ class Library:
             for path in list(self._folder.iterdir()):
                 if path.name not in known:
                     await self._remove(path)
+
+    async def _created(self, connection: AsyncConnection, tenant: str, name: str) -> CollectionRecord:
+        encoder = self._encoder
+        record = await collections.find_or_create(
+            connection, tenant, check_name(name), encoder.name, encoder.dimensions, self._clock()
+        )
+        check_encoder(record.encoder, encoder)
+        return record
 
     async def _remove(self, folder: Path) -> None:
         await asyncio.get_running_loop().run_in_executor(self._workers, files.remove, folder)

@@ -11,7 +11,7 @@ from retrieval.encoder import Encoder
 from retrieval.errors import Conflict, InvalidRequest
 from retrieval.filters import predicate
 from retrieval.fusion import NearDuplicates
-from retrieval.index.snapshot import Found, Snapshot
+from retrieval.index.snapshot import Found
 from retrieval.ranking import Mode, rank
 from retrieval.rerank import Rerank
 from retrieval.store import chunks
@@ -57,20 +57,15 @@ class Search:
     async def hits(self, collection: Collection, query: Query) -> list[Hit]:
         """The best passages, best first, without those that repeat others. Raises InvalidRequest, Conflict."""
         check(query)
+        wanted = None if query.filter is None else predicate(query.filter)
         vector = None
         if query.mode != "bm25":
             check_encoder(collection.record.encoder, self._encoder)
             vector = await self._encoder.query_vector(query.text)
-        documents = None
-        if query.filter is not None:
-            documents = await collection.documents_matching(predicate(query.filter))
-
-        def ranked(snapshot: Snapshot) -> Found:
-            chosen = snapshot if documents is None else snapshot.within(documents)
-            return rank(chosen, query.mode, query.text, vector, max(self._candidates, query.top_k))
-
+        snapshot = collection.snapshot if wanted is None else await collection.matching(wanted)
+        count = max(self._candidates, query.top_k)
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._workers, ranked, collection.snapshot)
+        found = await loop.run_in_executor(self._workers, rank, snapshot, query.mode, query.text, vector, count)
         return await self._passages(collection, query, found)
 
     async def _passages(self, collection: Collection, query: Query, found: Found) -> list[Hit]:

@@ -36,8 +36,8 @@ def merge(parts: Sequence[Part], policy: IndexPolicy, folder: Path) -> Segment |
         return Segment(live, np.concatenate(list(_vectors(parts))), postings)
     dimensions = parts[0][0].vectors.shape[1]
     with files.draft(folder) as draft:
-        vectors = files.write_vectors(draft, _vectors(parts), count, dimensions)
-        searcher, tuned = approximate(vectors, policy)
+        # No name holds the vectors: Windows moves no folder of which a file is mapped.
+        searcher, tuned = approximate(files.write_vectors(draft, _vectors(parts), count, dimensions), policy)
         final = files.finish(draft, live, postings, searcher, tuned)
     return files.load(final, dimensions)
 

@@ -1,7 +1,8 @@
 """Which parser reads what: by media type, else by the name's ending, else by the first bytes."""
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from retrieval.errors import UnreadableDocument
@@ -51,6 +52,7 @@ FORMATS = (
     ),
 )
 _BY_NAME = {"dockerfile", "makefile", "jenkinsfile", "vagrantfile", "rakefile", "gemfile"}
+_NOT_STORED = re.compile("[\x00\ud800-\udfff]")
 _UNKNOWN = {"", "application/octet-stream", "binary/octet-stream"}
 
 
@@ -83,4 +85,16 @@ def parse(data: bytes, name: str, media_type: str = "") -> ParsedDocument:
         raise UnreadableDocument(f"{name}: the file is damaged ({type(error).__name__}: {error})") from error
     if not document.blocks:
         raise UnreadableDocument(f"{name}: it holds no text")
-    return document
+    return _storable(document)
+
+
+def _storable(document: ParsedDocument) -> ParsedDocument:
+    """Without NUL and halves of surrogate pairs, which no database takes; PDFs have them in titles and text."""
+
+    def clean(text: str) -> str:
+        return _NOT_STORED.sub("\ufffd", text)
+
+    blocks = [
+        replace(block, text=clean(block.text), headings=tuple(map(clean, block.headings))) for block in document.blocks
+    ]
+    return ParsedDocument(clean(document.title), tuple(blocks))

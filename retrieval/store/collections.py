@@ -3,11 +3,14 @@
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from retrieval.errors import NotFound
 from retrieval.store.schema import collections
+
+_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,11 @@ async def listed(connection: AsyncConnection, tenant: str) -> list[CollectionRec
 async def find_or_create(
     connection: AsyncConnection, tenant: str, name: str, encoder: str, dimensions: int, now: float
 ) -> CollectionRecord:
-    """The tenant's collection, made when there is none."""
-    try:
-        return await find(connection, tenant, name)
-    except NotFound:
-        added = insert(collections).values(
+    """The tenant's collection, made when there is none. Nobody else changes it until the transaction ends."""
+    wanted = _select(tenant).where(collections.c.name == name).with_for_update()  # SQLite has one writer anyway
+    found = (await connection.execute(wanted)).first()
+    if found is None:
+        added = _INSERT[connection.dialect.name](collections).values(
             tenant=tenant,
             name=name,
             uid=secrets.token_hex(16),
@@ -54,8 +57,11 @@ async def find_or_create(
             version=0,
             created=now,
         )
-        await connection.execute(added)
-        return await find(connection, tenant, name)
+        await connection.execute(added.on_conflict_do_nothing())  # somebody else may be first
+        found = (await connection.execute(wanted)).first()
+    if found is None:
+        raise NotFound(f"the collection {name!r} was dropped at this moment")
+    return CollectionRecord(**found._mapping)
 
 
 async def version(connection: AsyncConnection, collection: CollectionRecord) -> int:

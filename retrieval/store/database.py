@@ -1,11 +1,13 @@
 """The connection to SQL: SQLite by default, PostgreSQL by its URL; the schema is brought up to date when it opens."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
 
 from alembic import command
 from alembic.config import Config
+from alembic.util.exc import CommandError
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -28,11 +30,12 @@ class Database:
 
     @classmethod
     async def open(cls, url: str) -> "Database":
-        """Connects and migrates. Raises InvalidRequest for an address of another kind of database."""
+        """Connects and migrates. Raises InvalidRequest for another kind of database, or a newer version's."""
         try:
             address = make_url(url)
         except ArgumentError:
-            raise InvalidRequest(f"{url!r} is no database's address; accepted are {_ACCEPTED}") from None
+            given = re.sub(r":[^:@/]*@", ":***@", url)
+            raise InvalidRequest(f"{given!r} is no database's address; accepted are {_ACCEPTED}") from None
         kind = address.get_backend_name() if address.drivername != "postgres" else "postgres"
         if kind not in _DRIVERS:
             raise InvalidRequest(
@@ -46,8 +49,12 @@ class Database:
         else:
             engine = create_async_engine(address, pool_pre_ping=True)
         database = cls(engine)
-        async with database.write() as connection:
-            await connection.run_sync(_migrate)
+        try:
+            async with database.write() as connection:
+                await connection.run_sync(_migrate)
+        except CommandError as error:
+            await database.close()
+            raise InvalidRequest(f"the database {address.render_as_string()} is of a newer version: {error}") from error
         return database
 
     async def close(self) -> None:

@@ -56,7 +56,10 @@ def recipe(upload: Upload, settings: str) -> str:
 async def accept(
     connection: AsyncConnection, collection: CollectionRecord, given: Sequence[Upload], settings: str, now: float
 ) -> list[Receipt]:
-    """Queues what is new or different. The old content of a document stays until the new one is read."""
+    """Queues what is new or different. The old content of a document stays until the new one is read.
+
+    The transaction has the collection for itself, as `find_or_create` leaves it.
+    """
     known = {}
     for start in range(0, len(given), _AT_ONCE):
         keys = [upload.key for upload in given[start : start + _AT_ONCE]]

@@ -80,9 +80,12 @@ class HeldExecutor(Executor):
 
     def __init__(self) -> None:
         self.waiting: list[tuple] = []
+        self._holds = True
 
     def submit(self, function, /, *arguments, **named) -> Future:
         future: Future = Future()
+        if not self._holds:
+            return _run(future, function, *arguments, **named)
         self.waiting.append((future, function, arguments, named))
         return future
 
@@ -92,6 +95,16 @@ class HeldExecutor(Executor):
         for future, function, arguments, named in waiting:
             if future.set_running_or_notify_cancel():
                 _run(future, function, *arguments, **named)
+
+    @contextmanager
+    def released(self) -> Iterator[None]:
+        """Within, all that waits and comes runs at once."""
+        self._holds = False
+        self.release()
+        try:
+            yield
+        finally:
+            self._holds = True
 
 
 def _run(future: Future, function, *arguments, **named) -> Future:

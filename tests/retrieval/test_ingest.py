@@ -200,6 +200,7 @@ async def test_a_collection_of_another_encoder_is_left_alone(open_library):
         ([text("a", "x", year={})], "metadata field 'year' is an object; accepted are strings, finite numbers"),
         ([text("a", "x", year=[float("nan")])], "metadata field 'year' is the number nan"),
         ([text("a", "x", **{f"f{number}": 1 for number in range(65)})], "metadata has 65 fields; accepted are 64"),
+        ([text("a", "x", tags=["t"] * 257)], "metadata field 'tags' has 257 items; accepted are 256"),
         ([text("a", "x", note="n" * 5000)], "metadata field 'note' has 5,000 characters; accepted are 4,096"),
     ],
 )

@@ -11,6 +11,7 @@ import sqlite3
 import tempfile
 from collections.abc import Awaitable
 from contextlib import closing, suppress
+from itertools import groupby
 from pathlib import Path
 from unittest import mock
 
@@ -19,6 +20,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from retrieval.collection import Collection
 from retrieval.errors import EncoderFault, NotFound
 from retrieval.index import segment
 from retrieval.index.policy import IndexPolicy
@@ -29,14 +31,15 @@ from retrieval.store.uploads import Upload
 from tests.retrieval.faults import Crash, CrashPoints, HeldExecutor, InlineExecutor
 from tests.retrieval.word_encoder import DIMENSIONS, embed, vector, word_encoder
 
-POLICY = IndexPolicy(saved_from=4, hashed_from=16, partitioned_from=24, recall=1.0)
-TENANTS = ("ann", "bob")
-COLLECTIONS = ("x", "y")
-PLACES = st.tuples(st.sampled_from(TENANTS), st.sampled_from(COLLECTIONS))
-KEYS = st.sampled_from([f"d{number}" for number in range(6)])
+POLICY = IndexPolicy(saved_from=4, hashed_from=16, partitioned_from=24, recall=1.0, growth=2)
+EVERYWHERE = (("ann", "x"), ("bob", "x"), ("ann", "y"))
+PLACES = st.sampled_from([*EVERYWHERE[:1] * 3, *EVERYWHERE])  # one of them grows large
+KEYS = st.sampled_from([f"d{number}" for number in range(9)])
 PARAGRAPHS = st.lists(st.integers(0, 40).map(lambda number: f"# h{number}\n\nword{number} all"), min_size=1, max_size=9)
-GOOD = PARAGRAPHS.map("\n\n".join)
+# Two sections of one heading that follow each other are one section.
+GOOD = PARAGRAPHS.map(lambda paragraphs: "\n\n".join(text for text, _ in groupby(paragraphs)))
 CONTENTS = st.one_of(GOOD, GOOD, GOOD, st.just("# a\n\nvoid"), st.just("\x00 unreadable"))
+GIVEN = st.dictionaries(KEYS, CONTENTS, min_size=1, max_size=6)
 CRASHES = st.one_of(st.just(0), st.just(0), st.integers(1, 40))
 
 DOCUMENTS = """
@@ -63,7 +66,18 @@ class Story(RuleBasedStateMachine):
         self.now = 1000.0
         self.encoder_works = True
         self.crashes = CrashPoints()
-        self.patches = [mock.patch.object(segment, "_EXACT", 4), self.crashes.installed()]
+        settled = Collection.settled
+
+        async def settled_now(collection: Collection) -> None:
+            if collection.merging:
+                with self.builders.released():
+                    await settled(collection)
+
+        self.patches = [
+            mock.patch.object(segment, "_EXACT", 4),
+            mock.patch.object(Collection, "settled", settled_now),
+            self.crashes.installed(),
+        ]
         for patch in self.patches:
             patch.__enter__()
         # What each document's content may be: one where that is certain, several after a crash; None for no document.
@@ -112,17 +126,9 @@ class Story(RuleBasedStateMachine):
     def run(self, action: Awaitable, crash_after: int = 0) -> bool:
         """Does something; False when the process ended meanwhile, and another was started."""
 
-        async def pumped():
-            task = asyncio.ensure_future(action)
-            while not task.done():
-                await asyncio.wait([task], timeout=0.2)
-                if not task.done():
-                    self.builders.release()  # it waits for a merge
-            return task.result()
-
         self.crashes.arm(crash_after)
         try:
-            self.loop.run_until_complete(pumped())
+            self.loop.run_until_complete(action)
         except Crash:
             self.end()
             self.start()
@@ -131,7 +137,7 @@ class Story(RuleBasedStateMachine):
             self.crashes.arm(0)
         return True
 
-    @rule(place=PLACES, given=st.dictionaries(KEYS, CONTENTS, min_size=1, max_size=4), crash=CRASHES)
+    @rule(place=PLACES, given=GIVEN, crash=CRASHES)
     def add(self, place, given, crash) -> None:
         """Documents come or change."""
         uploads = [Upload(key, content.encode(), "text/markdown") for key, content in given.items()]
@@ -140,11 +146,19 @@ class Story(RuleBasedStateMachine):
             before = self.accepted.get((*place, key), {None})
             self.accepted[*place, key] = {content} if done else {content} | before
 
+    @rule(place=PLACES, given=GIVEN)
+    def add_one_by_one(self, place, given) -> None:
+        """Each is read before the next comes, which makes a segment of each."""
+        for key, content in given.items():
+            self.add(place, {key: content}, 0)
+            self.read_some(0)
+
     @rule(crash=CRASHES)
     def read_some(self, crash) -> None:
         """A few documents are read."""
         self.run(self.library.ingest.step(), crash)
 
+    @precondition(lambda self: self.accepted)
     @rule()
     def read_with_a_broken_encoder(self) -> None:
         """Nothing may come of it."""
@@ -157,6 +171,7 @@ class Story(RuleBasedStateMachine):
         self.run(step())
         self.encoder_works = True
 
+    @precondition(lambda self: self.accepted)
     @rule(place=PLACES, key=KEYS, crash=CRASHES)
     def delete(self, place, key, crash) -> None:
         """A document goes."""
@@ -171,6 +186,7 @@ class Story(RuleBasedStateMachine):
         done = self.run(delete(), crash)
         self.accepted[*place, key] = {None} if done else before | {None}
 
+    @precondition(lambda self: len(self.accepted) > 9)
     @rule(place=PLACES)
     def drop(self, place) -> None:
         """A collection goes."""
@@ -189,10 +205,11 @@ class Story(RuleBasedStateMachine):
 
         async def merged() -> None:
             self.builders.release()
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                if self.builders.waiting:  # the next merge
-                    return
-                await task
+            for task in [task for task in asyncio.all_tasks() if task.get_name().startswith("merge ")]:
+                while not task.done() and not self.builders.waiting:  # for the next merge
+                    await asyncio.wait([task], timeout=0.01)
+                if task.done():
+                    task.result()
 
         self.run(merged(), crash)
 
@@ -221,13 +238,12 @@ class Story(RuleBasedStateMachine):
         if not hasattr(self, "library"):
             return
         truth = self.read_sql()
-        for tenant in TENANTS:
-            for name in COLLECTIONS:
-                chunks = {chunk: row for chunk, (place, *row) in truth.items() if place == (tenant, name)}
-                try:
-                    self.run(self.check_index(tenant, name, chunks))
-                except NotFound:
-                    assert not chunks
+        for tenant, name in EVERYWHERE:
+            chunks = {chunk: row for chunk, (place, *row) in truth.items() if place == (tenant, name)}
+            try:
+                self.run(self.check_index(tenant, name, chunks))
+            except NotFound:
+                assert not chunks
 
     async def check_index(self, tenant: str, name: str, chunks: dict[int, list[str]]) -> None:
         """Holds one collection's index and searches against its chunks."""

@@ -87,3 +87,9 @@ def test_jax_is_not_loaded_though_bm25s_looks_for_it():
     program = "import sys, retrieval.library; print({'jax', 'jaxlib', 'fastapi', 'grpc', 'scipy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_its_steps_are_not_logged(caplog):
+    with caplog.at_level("DEBUG"):
+        Postings.of(TEXTS)
+    assert not caplog.records

@@ -4,6 +4,7 @@ import pytest
 
 from retrieval.errors import UnreadableDocument
 from retrieval.parsing.formats import format_of, parse
+from tests.retrieval.parsing.pdf_file import pdf
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,12 @@ def test_the_format_is_known_by_type_then_name_then_content(name, media_type, da
 def test_other_kinds_of_files_are_refused_with_those_that_are_read():
     with pytest.raises(UnreadableDocument, match=r"cat.jpg: documents of type image/jpeg .* text/markdown, text/html"):
         parse(b"\xff\xd8\xff", "cat.jpg", "image/jpeg")
+
+
+def test_what_no_database_takes_is_marked():
+    document = parse(pdf([["A gale."]], title="Lo\\000gs", outline=[("Day\\0001", 0)]), "log.pdf")
+    assert document.title == "Lo\ufffdgs"
+    assert [(block.text, block.headings) for block in document.blocks] == [("A gale.", ("Day\ufffd1",))]
 
 
 @pytest.mark.parametrize(

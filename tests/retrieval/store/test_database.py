@@ -56,7 +56,17 @@ async def test_other_databases_are_refused(url):
         await Database.open(url)
 
 
-async def test_a_password_is_not_repeated():
-    with pytest.raises(InvalidRequest) as refused:
-        await Database.open("mysql://me:secret@host/name")
+@pytest.mark.parametrize("url", ["mysql://me:secret@host/name", "postgresql//me:secret@host/name"])
+async def test_a_password_is_not_repeated(url):
+    with pytest.raises(InvalidRequest, match=r"me:\*\*\*@host/name") as refused:
+        await Database.open(url)
     assert "secret" not in str(refused.value)
+
+
+async def test_a_newer_versions_database_is_left_as_it_is(database: Database, tmp_path: Path):
+    async with database.write() as connection:
+        await connection.exec_driver_sql("UPDATE retrieval_schema SET version_num = '9999'")
+    with pytest.raises(InvalidRequest, match="is of a newer version: .*9999"):
+        await Database.open(f"sqlite:///{tmp_path / 'documents.db'}")
+    async with database.read() as connection:
+        assert (await connection.exec_driver_sql("SELECT version_num FROM retrieval_schema")).scalar() == "9999"

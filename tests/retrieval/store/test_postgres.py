@@ -1,10 +1,12 @@
 """The same library on PostgreSQL: a real server, started here, as whoever may start one."""
 
+import asyncio
 import os
 import pwd
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -87,6 +89,24 @@ async def test_documents_come_change_and_go(database, tmp_path, workers, builder
     await read_all(second)
     assert await second.collections(TENANT) == []
     await second.close()
+
+
+async def test_many_write_to_one_collection_at_once(database, tmp_path, workers, builders):
+    library = Library(database, tmp_path, word_encoder(), workers=workers, builders=builders)
+
+    async def write(number: int) -> None:
+        await library.add(TENANT, "notes", [text("same", f"word{number}"), text(f"d{number}", f"word d{number}")])
+        await library.ingest.step()
+        with suppress(NotFound):
+            await library.delete(TENANT, "notes", "same")
+
+    await asyncio.gather(*(write(number) for number in range(6)))
+    await read_all(library)
+    assert set(await found(library, "word", top_k=100, mode="bm25")) == {f"d{number}" for number in range(6)}
+    await asyncio.gather(write(7), library.drop(TENANT, "notes"), write(8), return_exceptions=True)
+    await ingest(library, text("last", "last word"))
+    assert "last" in await found(library, "last", mode="bm25")
+    await library.close()
 
 
 async def test_a_reader_sees_one_state_while_others_write(database):
