@@ -1,0 +1,1 @@
+"""Bytes of a document to blocks of text: one file a format."""
