@@ -1,7 +1,7 @@
 """The encoder as this room sees it: somebody's function from texts to vectors."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
@@ -9,6 +9,9 @@ from jaxtyping import Bool, Float, Float32
 from retrieval.chunking import Spans
 from retrieval.errors import EncoderFault
 from retrieval.index.vectors import unit_rows
+from retrieval.recent import Recent
+
+QUERIES = 4096  # whose vectors are kept
 
 Embed = Callable[[Sequence[str]], Awaitable[Float[np.ndarray, "texts dimensions"]]]
 
@@ -23,6 +26,9 @@ class Encoder:
     max_tokens: int
     embed: Embed
     spans: Spans
+    _queries: Recent[Float32[np.ndarray, " dimensions"]] = field(
+        default_factory=lambda: Recent(QUERIES), init=False, repr=False, compare=False
+    )
 
     async def vectors(
         self, texts: Sequence[str]
@@ -32,6 +38,9 @@ class Encoder:
 
     async def query_vector(self, query: str) -> Float32[np.ndarray, " dimensions"]:
         """The vector of one text. Raises EncoderFault when there is none."""
+        return await self._queries.get(query, lambda: self._query_vector(query))
+
+    async def _query_vector(self, query: str) -> Float32[np.ndarray, " dimensions"]:
         vectors, usable = await self.vectors([query])
         if not usable[0]:
             raise EncoderFault("the encoder gave a vector without a direction for the query")

@@ -1,6 +1,7 @@
 """The face of this room: every tenant's collections and documents, what is taken in, and what is found."""
 
 import asyncio
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from retrieval.index.policy import IndexPolicy
 from retrieval.ingest import Ingest
 from retrieval.loaded import LoadedCollections
 from retrieval.options import RetrievalOptions
+from retrieval.recent import Recent
 from retrieval.rerank import Rerank
 from retrieval.search import Hit, Query, Search, check_encoder
 from retrieval.store import collections, documents, uploads
@@ -29,6 +31,7 @@ from retrieval.store.documents import DocumentRecord
 from retrieval.store.uploads import Receipt, Upload
 
 LISTED = 1000  # documents in one answer
+SEARCHES = 1024  # whose hits are kept
 
 
 class Library:
@@ -65,6 +68,7 @@ class Library:
         )
         self.ingest = Ingest(database, self.loaded, encoder, options, workers, clock)
         self._search = Search(database, encoder, workers, options.candidates, rerank)
+        self._searches: Recent[list[Hit]] = Recent(SEARCHES)
 
     async def close(self) -> None:
         """Drops what is loaded; whoever runs the ingest has stopped it."""
@@ -141,8 +145,10 @@ class Library:
         """The passages that answer a query best. Raises NotFound, InvalidRequest, Conflict, EncoderFault."""
         search.check(query)
         record = await self.collection(tenant, name)
+        asked = query.text, query.top_k, query.mode, json.dumps(query.filter, sort_keys=True, default=repr)
         async with self.loaded.use(record) as collection:
-            return await self._search.hits(collection, query)
+            key = record.uid, record.version, *asked
+            return list(await self._searches.get(key, lambda: self._search.hits(collection, query)))
 
     async def clean(self) -> None:
         """Removes what collections that are no more have left in the folder. To be called once, at the start."""

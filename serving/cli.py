@@ -63,6 +63,8 @@ def tradewind(
       [cyan]tradewind serve --model ./my-llama --port 9000[/]
     Chat in the terminal with what runs there:
       [cyan]tradewind chat --url http://127.0.0.1:9000[/]
+    Let it answer from documents of your own:
+      [cyan]tradewind ingest ./handbook --collection handbook[/]
     Measure it, or any other server, under load:
       [cyan]tradewind bench --concurrency 16[/]
     Find out what a model needs before a slice of TPUs is rented for it:
@@ -73,7 +75,7 @@ def tradewind(
 
 
 @app.command()
-@takes_settings("", "server", "engine", "encoder")
+@takes_settings("", "server", "engine", "encoder", "retriever")
 def serve(loaded: LoadedSettings) -> None:
     """Serve a model: chat page, OpenAI-compatible API, and the engine behind them.
 
@@ -173,6 +175,43 @@ def encoder(
 
 
 @app.command()
+@takes_settings("data_dir", "log_level", "server.encoder_address", "encoder.model", "retriever")
+def retriever(
+    loaded: LoadedSettings,
+    *,
+    listen: Annotated[str, typer.Option(metavar="ADDRESS", help="host:port, or unix:/path for this machine alone.")],
+    exit_with_parent: Annotated[
+        bool, typer.Option("--exit-with-parent", help="End when standard input ends, as a child process does.")
+    ] = False,
+) -> None:
+    """Run a retriever alone, for gateways to reach by gRPC. [cyan]tradewind serve[/] starts one by itself.
+
+    \b
+    Beside an encoder on this machine, through a socket file:
+      [cyan]tradewind retriever --encoder-address unix:/tmp/encoder.sock --listen unix:/tmp/retriever.sock[/]
+    Documents in a database, for gateways on other machines of a private network; there is no authentication:
+      [cyan]tradewind retriever --encoder-address encoder:9200 --listen 0.0.0.0:9300 \\
+        --database-url postgresql://tradewind@database/documents[/]
+    The encoder's tokenizer has to be here, too: --encoder-model names the same folder or hub id that it has.
+    """
+    from serving.models.encoder_folder import find_encoder
+    from serving.retriever.server import run
+
+    settings = loaded.settings
+    if not settings.server.encoder_address:
+        raise SettingsError("--encoder-address is missing: a retriever needs an encoder, at host:port or unix:/path")
+    _log_to(Console(stderr=True), settings.log_level)
+    run(
+        listen,
+        settings.data_dir / "retrieval",
+        settings.server.encoder_address,
+        find_encoder(settings.encoder.model),
+        settings.retriever,
+        exit_with_parent=exit_with_parent,
+    )
+
+
+@app.command()
 def chat(
     url: Annotated[
         str, typer.Option(help="Address of a server that speaks OpenAI's protocol.")
@@ -217,6 +256,41 @@ def chat(
         "seed": seed,
     }
     raise typer.Exit(run(url, model, system, sampling))
+
+
+@app.command()
+def ingest(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="Folder or file, or gs:// address of one.")],
+    *,
+    collection: Annotated[
+        str, typer.Option(metavar="NAME", help="Collection of the server's, which is made where there is none.")
+    ],
+    url: Annotated[str, typer.Option(help="Address of a running tradewind serve.")] = "http://127.0.0.1:8000",
+    api_key: Annotated[
+        str,
+        typer.Option(
+            metavar="KEY",
+            envvar="OPENAI_API_KEY",
+            show_default=False,
+            help="Sent as bearer token; a collection is seen with the key that it was made with.",
+        ),
+    ] = "",
+) -> None:
+    """Bring documents into a collection of a running server: text, Markdown, HTML, PDF, CSV, source code.
+
+    \b
+    A folder, for the server on this machine:
+      [cyan]tradewind ingest ./handbook --collection handbook[/]
+    From a bucket (pip install 'tradewind\\[gcs]'):
+      [cyan]tradewind ingest gs://papers/2026 --collection papers[/]
+    Then chats of a server that is told so look things up there:
+      [cyan]tradewind serve --collection handbook[/]
+    What is there unchanged is skipped, so the same command again goes on where Ctrl-C or a fault has ended it.
+    Status 1 means that something could not be read; the rest is there.
+    """
+    from serving.ingest.run import ingest as run
+
+    raise typer.Exit(run(path, collection, url, api_key, Console(stderr=True)))
 
 
 @app.command()
@@ -302,7 +376,7 @@ def convert(
 
 
 @app.command()
-@takes_settings("", "server", "engine", "encoder")
+@takes_settings("", "server", "engine", "encoder", "retriever")
 def config(
     loaded: LoadedSettings,
     *,

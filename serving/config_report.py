@@ -1,6 +1,7 @@
 """What `tradewind config` shows: every setting in force, its value, and where the value came from."""
 
 import json
+import re
 from typing import Any
 
 from pydantic import SecretStr
@@ -8,6 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from serving.settings import LoadedSettings, Setting, all_settings
+
+PASSWORD = re.compile(r"(?<=://)([^:/@]*):.+(?=@)")
+"""Of an address such as a database's."""
 
 ORIGIN_STYLES = {"default": "dim", "file": "cyan", "environment": "green", "flag": "yellow"}
 
@@ -41,4 +45,6 @@ def _value(loaded: LoadedSettings, setting: Setting) -> Any:
 
 
 def _shown(value: Any) -> Any:
-    return str(value) if isinstance(value, SecretStr) else value
+    if isinstance(value, SecretStr):
+        return str(value)
+    return PASSWORD.sub(r"\1:**********", value) if isinstance(value, str) else value

@@ -20,7 +20,7 @@ ConfigFlag = Annotated[
         rich_help_panel="Settings",
     ),
 ]
-PANELS = {"server": "Server", "engine": "Engine", "encoder": "Encoder"}
+PANELS = {"server": "Server", "engine": "Engine", "encoder": "Encoder", "retriever": "Retriever"}
 METAVARS = {int: "N", float: "N", str: "TEXT", Path: "PATH", bool: " "}
 
 

@@ -12,8 +12,16 @@ from rich.console import Console
 
 from serving.api.app import create_app
 from serving.fleet.encoder_replica import EncoderReplica
-from serving.fleet.launcher import FixedAddress, Launcher, LocalLauncher, encoder_command, engine_command
+from serving.fleet.launcher import (
+    FixedAddress,
+    Launcher,
+    LocalLauncher,
+    encoder_command,
+    engine_command,
+    retriever_command,
+)
 from serving.fleet.replica import Replica, ReplicaState
+from serving.fleet.retriever_replica import RetrieverReplica
 from serving.fleet.supervisor import Supervisor
 from serving.models.encoder_folder import DEFAULT_NAME, EncoderNotInstalled, find_encoder
 from serving.models.folder import find_model
@@ -24,6 +32,7 @@ from serving.startup_display import StartupDisplay
 log = logging.getLogger(__name__)
 
 EMBEDDED_NAME = "tradewind"
+DATABASE_VARIABLE = "TRADEWIND_RETRIEVER__DATABASE_URL"
 
 
 def serve(settings: Settings, console: Console) -> bool:
@@ -37,7 +46,9 @@ def serve(settings: Settings, console: Console) -> bool:
     display = StartupDisplay(console, address(listener))
     replica = Replica("engine", on_change=lambda replica: None if server.should_exit else display.show(replica))
     supervisor = Supervisor(replica, launcher(settings, folder))
-    app = create_app(settings, supervisor, model, encoder=encoder_supervisor(settings, after=replica.settled))
+    encoder = encoder_supervisor(settings, after=replica.settled)
+    retriever = retriever_supervisor(settings, encoder)
+    app = create_app(settings, supervisor, model, encoder=encoder, retriever=retriever)
     server = uvicorn.Server(_uvicorn_config(app, settings.server))
     try:
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn ends everything, then raises the signal again
@@ -85,6 +96,30 @@ def encoder_supervisor(settings: Settings, after: asyncio.Event) -> Supervisor |
         return None
     local = LocalLauncher(encoder_command(settings.encoder), kind=replica.kind)
     return Supervisor(replica, local, after=None if settings.server.engine_address else after)
+
+
+def retriever_supervisor(settings: Settings, encoder: Supervisor | None) -> Supervisor | None:
+    """Who keeps the retriever; None where no documents are to be kept, or there is no encoder to find them by.
+
+    A retriever on this machine starts after the encoder has done so, which it needs.
+    """
+    if not settings.server.retrieval:
+        return None
+    replica = RetrieverReplica("retriever", on_change=_log_ready_retriever)
+    if settings.server.retriever_address:
+        return Supervisor(replica, FixedAddress(settings.server.retriever_address))
+    if encoder is None:
+        log.info("no retrieval: it needs an encoder")
+        return None
+    command = retriever_command(settings.data_dir, encoder.target, settings.encoder.model, settings.retriever)
+    secret = {DATABASE_VARIABLE: settings.retriever.database_url}
+    local = LocalLauncher(command, kind=replica.kind, environment=secret)
+    return Supervisor(replica, local, after=encoder.replica.settled)
+
+
+def _log_ready_retriever(replica: RetrieverReplica) -> None:
+    if replica.state is ReplicaState.READY:
+        log.info("retrieval by %s", replica.description.encoder)
 
 
 def _log_ready_encoder(replica: EncoderReplica) -> None:

@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 
 from serving.encoder.options import EncoderOptions
 from serving.engine.options import EngineOptions
+from serving.retriever.options import RetrieverOptions
 
 ENV_PREFIX = "TRADEWIND_"
 CONFIG_VARIABLE = "TRADEWIND_CONFIG"
@@ -53,6 +54,18 @@ class ServerSettings(BaseModel):
     encoder_address: str = Field(
         "", description="Encoder that runs already, at host:port or unix:/path; empty starts one as a child process."
     )
+    retrieval: bool = Field(
+        True, description="Keep documents and find passages in them, too, by a retriever in a process of its own."
+    )
+    retriever_address: str = Field(
+        "", description="Retriever that runs already, at host:port or unix:/path; empty starts one as a child process."
+    )
+    collection: str = Field(
+        "", description="Collection that chats look things up in where they name none; empty looks nothing up."
+    )
+    retrieval_deadline: float = Field(
+        1.0, gt=0, description="Seconds that a chat waits for its passages before it goes on without new ones."
+    )
     access_log: bool = Field(False, description="Log a line per request (method, path and status; never a prompt).")
 
 
@@ -74,6 +87,7 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings()
     engine: EngineOptions = EngineOptions()
     encoder: EncoderOptions = EncoderOptions()
+    retriever: RetrieverOptions = RetrieverOptions()
 
     @classmethod
     def settings_customise_sources(cls, settings_cls, init_settings, **others):

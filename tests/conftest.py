@@ -1,6 +1,8 @@
 """Servers for every room's tests, and what must be said to JAX and Hypothesis before they are used."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -35,10 +37,13 @@ def server_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(server_data: Path) -> Iterator[ServerProcess]:
-    """The server that most tests share, with the embedded model and every default; at HOST and PORT of `make test`."""
+    """The server that most tests share, with the embedded model and every default but patience; at HOST and PORT of
+    `make test`."""
     host = os.environ.get("TRADEWIND_TEST_HOST") or "127.0.0.1"
-    process = ServerProcess(server_data, host=host, port=os.environ.get("TRADEWIND_TEST_PORT") or "0")
+    patience = ("--retrieval-deadline", "30")  # a loaded machine is no reason to answer without documents
+    process = ServerProcess(server_data, *patience, host=host, port=os.environ.get("TRADEWIND_TEST_PORT") or "0")
     process.wait_for("embeddings by")
+    process.wait_for("retrieval by")
     yield process
     process.stop()
 
@@ -47,15 +52,34 @@ def server(server_data: Path) -> Iterator[ServerProcess]:
 def start_server(server_data: Path) -> Iterator[Callable[..., ServerProcess]]:
     """Starts servers of the test's own: `start_server("--max-rows", "4")`. They end with the test.
 
-    They have no encoder unless "--embeddings" asks for one.
+    They have no encoder unless "--embeddings" asks for one, and no retriever unless "--retrieval" does, which wants a
+    "--data-dir" of its own.
     """
     started: list[ServerProcess] = []
 
     def start(*flags: str) -> ServerProcess:
-        started.append(ServerProcess(server_data, "--no-embeddings", *flags))
+        started.append(ServerProcess(server_data, "--no-embeddings", "--no-retrieval", *flags))
         return started[-1]
 
     yield start
     for process in started:
         if process.process.poll() is None:
             process.kill()
+
+
+@pytest.fixture
+def echo_encoder(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
+    """`echo_encoder(*flags)`: a stand-in encoder of the golden BERT's shape, which listens at unix:TMP_PATH/encoder."""
+    started: list[subprocess.Popen] = []
+    root = Path(__file__).parents[1]
+    like_bert = ("--dimensions", "32", "--vocabulary", "93")
+
+    def start(*flags: str) -> subprocess.Popen:
+        command = [sys.executable, str(root / "tests" / "fleet" / "echo_encoder.py"), *like_bert, *flags]
+        started.append(subprocess.Popen([*command, "--listen", f"unix:{tmp_path}/encoder"], cwd=root))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()

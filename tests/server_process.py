@@ -47,11 +47,15 @@ class ServerProcess:
 
     def engine_pid(self) -> int:
         """The process id of the engine that the server started."""
+        return self.child_pid("engine")
+
+    def child_pid(self, command: str) -> int:
+        """The process id of the child that the server started as `tradewind COMMAND`."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         for child in children:
-            if b"engine" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+            if command.encode() in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
                 return int(child)
-        raise LookupError(f"none of {children} is an engine")
+        raise LookupError(f"none of {children} is the {command}")
 
     def get(self, path: str) -> httpx.Response:
         """The answer to a plain GET."""

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from serving.cli import app
 from serving.config_report import as_json, as_table
+from serving.retriever.options import RetrieverOptions
 from serving.settings import LoadedSettings, Origin, Settings
 
 COMMANDS = ["serve", "engine", "encoder", "chat", "bench", "plan", "convert", "config"]
@@ -87,12 +88,15 @@ def test_secrets_are_masked():
     class WithSecret(Settings):
         token: SecretStr = Field(SecretStr("hunter2"), description="A secret.")
 
-    loaded = LoadedSettings(WithSecret(), dict.fromkeys([*_names(Settings), "token"], Origin("default")))
+    database = RetrieverOptions(database_url="postgresql://me:hunter2@here/db")
+    loaded = LoadedSettings(
+        WithSecret(retriever=database), dict.fromkeys([*_names(Settings), "token"], Origin("default"))
+    )
     console = Console(width=200, record=True, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
     console.print(as_table(loaded))
     for report in (console.export_text(), as_json(loaded)):
         assert "hunter2" not in report
-        assert "**********" in report
+        assert "**********" in report and "postgresql://me:**********@here/db" in report
 
 
 def _names(tree: type) -> list[str]:

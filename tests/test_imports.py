@@ -21,6 +21,7 @@ GATEWAY = [
     "serving.models.generation_defaults",
     "serving.models.encoder_folder",
     "serving.encoder.codec",
+    "serving.retriever.codec",
     "serving.engine.request",
 ]
 ENCODER = ["serving.encoder.server", "serving.encoder.loading"]
@@ -53,6 +54,13 @@ def test_the_gateway_process_loads_no_jax():
     loaded = loaded_by(GATEWAY)
     assert {"fastapi", "grpc", "tokenizers"} <= loaded
     assert loaded.isdisjoint({"jax", "jaxlib", "flax", "torch", "transformers"})
+    assert loaded.isdisjoint({"scann", "bm25s", "sqlalchemy", "pypdf", "selectolax"})
+
+
+def test_the_retriever_s_process_loads_neither_jax_nor_an_http_framework():
+    loaded = loaded_by(["serving.retriever.server", "serving.retriever.loading"])
+    assert {"sqlalchemy", "bm25s", "grpc", "tokenizers"} <= loaded
+    assert loaded.isdisjoint({"jax", "flax", "fastapi", "starlette", "pydantic", "uvicorn", "typer"})
 
 
 @pytest.mark.parametrize("modules", [ENGINE, ENCODER], ids=["engine", "encoder"])

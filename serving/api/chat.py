@@ -10,13 +10,24 @@ from serving.api.answer import ERRORS, STREAMED, Usage, heading, new_id
 from serving.api.disconnect import while_connected
 from serving.api.encoding import EventStream, JsonAnswer, event
 from serving.api.gateway import Gateway, SharedGateway
+from serving.api.grounding import annotations, retrieval, shelf
 from serving.api.json_body import JsonRoute
 from serving.api.logprobs import Label, chat_logprobs, prompt_logprobs, token_label
 from serving.api.sampling import sampling_params, text_options
 from serving.api.streaming import ChunkUsage, stream_events
-from serving.api.wire.chat import ChatChunkChoice, ChatCompletion, ChatLogprobs, ChatRequest, MessageDelta
+from serving.api.tenant import Tenant
+from serving.api.wire.chat import (
+    ChatChunkChoice,
+    ChatCompletion,
+    ChatLogprobs,
+    ChatRequest,
+    FileCitation,
+    MessageDelta,
+    Retrieval,
+)
 from serving.engine.request import EngineDescription, TokenLogprobs
 from serving.orchestrator.generation import Generation, collect
+from serving.orchestrator.grounded_prompt import Grounded
 from serving.orchestrator.prompt import ChatFormat, chat_prompt, reply_budget, truncate
 from serving.orchestrator.reply_text import Piece
 
@@ -30,13 +41,15 @@ router = APIRouter(route_class=JsonRoute)
     responses=ERRORS | STREAMED,
     tags=["OpenAI"],
 )
-async def create_chat_completion(body: ChatRequest, request: Request, gateway: SharedGateway) -> Response:
+async def create_chat_completion(
+    body: ChatRequest, request: Request, gateway: SharedGateway, tenant: Tenant
+) -> Response:
     """Continue a conversation with the assistant's next message."""
     gateway.check_model(body.model)
     engine = gateway.orchestrator.require_engine()
-    generation = await _generation(body, gateway, engine)
+    generation, grounded = await _generation(body, gateway, engine, tenant)
     pieces = gateway.orchestrator.generate(generation)
-    answer = _ChatAnswer(body, generation, gateway)
+    answer = _ChatAnswer(body, generation, grounded, gateway)
     if body.stream:
         first = await while_connected(request, anext(pieces))
         head = heading(generation, "chat.completion.chunk", gateway, engine)
@@ -45,7 +58,10 @@ async def create_chat_completion(body: ChatRequest, request: Request, gateway: S
     return JsonAnswer(heading(generation, "chat.completion", gateway, engine) | answer.whole(replies))
 
 
-async def _generation(body: ChatRequest, gateway: Gateway, engine: EngineDescription) -> Generation:
+async def _generation(
+    body: ChatRequest, gateway: Gateway, engine: EngineDescription, tenant: str
+) -> tuple[Generation, Grounded | None]:
+    """What the engine is asked for, and what it is grounded on where something was looked up."""
     model, context = gateway.model, engine.max_context
     variables = dict(body.chat_template_kwargs or {})
     if body.reasoning_effort is not None:
@@ -57,9 +73,15 @@ async def _generation(body: ChatRequest, gateway: Gateway, engine: EngineDescrip
         variables=variables,
     )
     asked = body.max_tokens if body.max_completion_tokens is None else body.max_completion_tokens
-    prompt = await chat_prompt(model, [message.for_template() for message in body.messages], chat, context=context)
+    messages = [message.for_template() for message in body.messages]
+    if (place := shelf(body, gateway, tenant)) is not None:
+        found = await gateway.require_grounding().context(place, messages)
+        grounded = await gateway.prompts.write(found, messages, chat, room=context, reply=asked)
+        prompt = grounded.prompt
+    else:
+        grounded, prompt = None, await chat_prompt(model, messages, chat, context=context)
     prompt = truncate(prompt, body.truncate_prompt_tokens, context=context, reply=asked or 1)
-    return Generation(
+    generation = Generation(
         id=new_id("chatcmpl"),
         prompts=(prompt,),
         sampling=sampling_params(
@@ -76,6 +98,7 @@ async def _generation(body: ChatRequest, gateway: Gateway, engine: EngineDescrip
         salt=body.cache_salt or "",
         priority=body.priority or 0,
     )
+    return generation, grounded
 
 
 def _opens_turn(body: ChatRequest) -> bool:
@@ -85,10 +108,11 @@ def _opens_turn(body: ChatRequest) -> bool:
 class _ChatAnswer:
     """What a chat's answer says of its replies, whole or in chunks."""
 
-    def __init__(self, body: ChatRequest, generation: Generation, gateway: Gateway) -> None:
+    def __init__(self, body: ChatRequest, generation: Generation, grounded: Grounded | None, gateway: Gateway) -> None:
         last = body.messages[-1]
         self.body = body
         self.generation = generation
+        self.grounded = grounded
         self.role = "assistant" if _opens_turn(body) else last.role
         self.echo = (last.content or "") if body.echo and last.role == self.role else ""
         self._tokenizer = gateway.model.tokenizer
@@ -100,7 +124,12 @@ class _ChatAnswer:
             "choices": [
                 {
                     "index": reply.index,
-                    "message": {"role": self.role, "content": self.echo + reply.text, "refusal": None},
+                    "message": {
+                        "role": self.role,
+                        "content": self.echo + reply.text,
+                        "refusal": None,
+                        **self.citations(reply.text),
+                    },
                     "logprobs": self.logprobs(reply.logprobs),
                     "finish_reason": reply.finish_reason,
                     **self.token_ids(reply),
@@ -109,6 +138,7 @@ class _ChatAnswer:
             ],
             "usage": Usage.of(self.generation, replies).counts(),
             **self.prompt_token_ids(),
+            **self.retrieval(),
         }
         if self.body.prompt_logprobs is not None:
             answer["prompt_logprobs"] = prompt_logprobs(replies[0].prompt_logprobs, self._label)
@@ -120,6 +150,14 @@ class _ChatAnswer:
             return None
         return chat_logprobs(positions, self._tokenizer, self._label, self.body.top_logprobs or 0)
 
+    def citations(self, reply: str) -> dict[str, list[FileCitation]]:
+        """The passages that a reply cites, where any were looked up."""
+        return {"annotations": annotations(self.grounded, reply)} if self.grounded else {}
+
+    def retrieval(self) -> dict[str, Retrieval]:
+        """How looking up went, where that was done."""
+        return {"retrieval": retrieval(self.grounded)} if self.grounded else {}
+
     def token_ids(self, piece: Piece) -> dict[str, list[int]]:
         """The reply's ids, if they were asked for."""
         return {"token_ids": piece.tokens} if self.body.return_token_ids else {}
@@ -130,12 +168,13 @@ class _ChatAnswer:
 
 
 class _ChatChunks:
-    """The events of a chat's stream: the role, the text, the end of each choice, the usage."""
+    """The events of a chat's stream: the role, the text, the end of each choice, what they cite, the usage."""
 
     def __init__(self, answer: _ChatAnswer, head: dict[str, Any]) -> None:
         self._answer = answer
         self._head = head
         self._usage = ChunkUsage(answer.body.stream_options, answer.generation)
+        self._replies = [""] * answer.generation.n
 
     def opening(self) -> bytes:
         """The role of every choice."""
@@ -147,6 +186,7 @@ class _ChatChunks:
     def of(self, piece: Piece) -> bytes:
         """Its text, then its end. Tokens without text, such as the end-of-sequence token, come with the end."""
         self._usage.count(piece)
+        self._replies[piece.index] += piece.text
         tokens = {"logprobs": self._answer.logprobs(piece.logprobs), **self._answer.token_ids(piece)}
         if piece.finish_reason is None:
             return self._chunk(piece.index, {"content": piece.text}, tokens)
@@ -156,8 +196,15 @@ class _ChatChunks:
         return text + self._chunk(piece.index, {}, finish_reason=piece.finish_reason)
 
     def closing(self) -> bytes:
-        """The usage, where it was asked for."""
-        return self._usage.last(self._head)
+        """What each choice cites, where something was looked up; the usage, where it was asked for."""
+        return self._citations() + self._usage.last(self._head)
+
+    def _citations(self) -> bytes:
+        if self._answer.grounded is None:
+            return b""
+        deltas = map(self._answer.citations, self._replies)
+        retrieval = self._answer.retrieval()
+        return b"".join(self._chunk(index, delta, **retrieval) for index, delta in enumerate(deltas))
 
     def _chunk(
         self,

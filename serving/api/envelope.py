@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+from collections.abc import Callable
 
 from fastapi import HTTPException
 from starlette.datastructures import Headers
@@ -16,11 +17,12 @@ log = logging.getLogger(__name__)
 class RequestEnvelope:
     """ASGI middleware: `x-request-id` and `openai-processing-ms` on every answer, 413 for bodies beyond the limit.
 
-    A body is refused by its content-length before a byte of it is read, else as soon as more than `max_body_bytes`
-    have come. An exception that nobody foresaw is logged with the request's id and answered with 500.
+    A body is refused by its content-length before a byte of it is read, else as soon as more have come than
+    `max_body_bytes` says for its path. An exception that nobody foresaw is logged with the request's id and answered
+    with 500.
     """
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: Callable[[str], int]) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
 
@@ -31,6 +33,7 @@ class RequestEnvelope:
             return
         clock = asyncio.get_running_loop().time
         arrived = clock()
+        limit = self._max_body_bytes(scope["path"])
         request_id = f"req_{secrets.token_hex(16)}"
         answering = False
 
@@ -47,8 +50,8 @@ class RequestEnvelope:
             await send(message)
 
         try:
-            self._check_announced(scope)
-            await self._app(scope, self._limited(receive), send_with_headers)
+            _check_announced(scope, limit)
+            await self._app(scope, _limited(receive, limit), send_with_headers)
         except Exception as error:
             if answering:
                 raise
@@ -56,23 +59,26 @@ class RequestEnvelope:
                 log.exception("%s: %s %s failed", request_id, scope["method"], scope["path"])
             await failure_of(error).answer()(scope, receive, send_with_headers)
 
-    def _check_announced(self, scope: Scope) -> None:
-        announced = Headers(scope=scope).get("content-length", "")
-        if announced.isdecimal() and (len(announced) > 18 or int(announced) > self._max_body_bytes):
-            raise self._too_large()
 
-    def _limited(self, receive: Receive) -> Receive:
-        received = 0
+def _check_announced(scope: Scope, limit: int) -> None:
+    announced = Headers(scope=scope).get("content-length", "")
+    if announced.isdecimal() and (len(announced) > 18 or int(announced) > limit):
+        raise _too_large(limit)
 
-        async def receive_within_limit() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._max_body_bytes:
-                raise self._too_large()
-            return message
 
-        return receive_within_limit
+def _limited(receive: Receive, limit: int) -> Receive:
+    received = 0
 
-    def _too_large(self) -> HTTPException:
-        return HTTPException(413, f"The body is too large; accepted are up to {self._max_body_bytes} bytes.")
+    async def receive_within_limit() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > limit:
+            raise _too_large(limit)
+        return message
+
+    return receive_within_limit
+
+
+def _too_large(limit: int) -> HTTPException:
+    return HTTPException(413, f"The body is too large; accepted are up to {limit} bytes.")

@@ -14,6 +14,7 @@ from serving.api.encoding import JsonAnswer
 from serving.api.wire.errors import ErrorEnvelope
 from serving.fleet.replica import ReplicaUnavailable
 from serving.orchestrator.failures import GenerationFailed, InvalidRequest
+from serving.retriever.request import Conflict, InvalidRetrieval, NotFound
 
 INVALID = "invalid_request_error"
 SHOWN_CHARACTERS = 60
@@ -60,6 +61,12 @@ def failure_of(error: Exception) -> Failure:
             return Failure(400, str(error), param=error.field, code=error.code)
         case RequestValidationError():
             return _invalid_body(error.errors())
+        case InvalidRetrieval():
+            return Failure(400, str(error))
+        case NotFound():
+            return Failure(404, str(error), code="not_found")
+        case Conflict():
+            return Failure(409, str(error), code="conflict")
         case ModelNotFound():
             return Failure(404, str(error), param="model", code="model_not_found")
         case ReplicaUnavailable():
@@ -87,6 +94,9 @@ def install_error_answers(app: FastAPI) -> None:
     for kind in (
         InvalidRequest,
         RequestValidationError,
+        InvalidRetrieval,
+        NotFound,
+        Conflict,
         ModelNotFound,
         ReplicaUnavailable,
         GenerationFailed,

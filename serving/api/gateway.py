@@ -9,9 +9,12 @@ from prometheus_client import CollectorRegistry
 
 from serving.api.errors import ModelNotFound
 from serving.fleet.replica import Replica
+from serving.fleet.retriever_replica import RetrieverReplica
 from serving.orchestrator.embedding import TextEmbedder
 from serving.orchestrator.failures import InvalidRequest
 from serving.orchestrator.generation import Orchestrator
+from serving.orchestrator.grounded_prompt import GroundedPrompts
+from serving.orchestrator.grounding import Grounding
 from serving.orchestrator.served_model import ServedModel
 
 
@@ -23,6 +26,10 @@ class Gateway:
     replica: Replica
     orchestrator: Orchestrator
     embedder: TextEmbedder | None  # None where texts are not turned into vectors
+    retriever: RetrieverReplica | None  # None where no documents are kept
+    grounding: Grounding | None  # None where there is no retriever
+    prompts: GroundedPrompts
+    collection: str  # that chats are answered from where they name none; empty for none
     registry: CollectorRegistry
     clock: Callable[[], float]
     started: int  # when the app was made, in seconds since the epoch
@@ -39,6 +46,17 @@ class Gateway:
         if asked is not None and asked != self.embedder.model:
             raise ModelNotFound(asked, self.embedder.model)
         return self.embedder
+
+    def require_retriever(self) -> RetrieverReplica:
+        """Who keeps documents and finds passages in them."""
+        if self.retriever is None:
+            raise InvalidRequest("This server keeps no documents; it was started without retrieval.")
+        return self.retriever
+
+    def require_grounding(self) -> Grounding:
+        """Who finds passages for chats."""
+        self.require_retriever()
+        return self.grounding
 
 
 def _gateway_of(request: Request) -> Gateway:

@@ -1,18 +1,19 @@
-"""Who starts an engine or an encoder: a child process of the gateway's, or nobody, for one at a fixed address."""
+"""Who starts an engine, an encoder or a retriever: a child process of ours, or nobody, for one at a fixed address."""
 
 import asyncio
 import logging
-import shutil
+import os
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from serving.encoder.options import EncoderOptions
 from serving.engine.options import EngineOptions
+from serving.retriever.options import RetrieverOptions
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +35,15 @@ class ProcessHandle(Protocol):
 
 
 class Launcher(Protocol):
-    """Starts processes of one kind, one at a time."""
+    """Starts processes of one kind, one at a time, which all listen at `target`."""
+
+    target: str
 
     async def start(self) -> ProcessHandle:
         """Start one; returns at once, while it loads."""
+
+    def close(self) -> None:
+        """Leave nothing behind; no process runs any more."""
 
 
 def engine_command(model: Path, options: EngineOptions) -> Command:
@@ -51,6 +57,12 @@ def encoder_command(options: EncoderOptions) -> Command:
     return _child_command("encoder", *options.flags())
 
 
+def retriever_command(data_dir: Path, encoder_address: str, encoder_model: str, options: RetrieverOptions) -> Command:
+    """The command line of `tradewind retriever` for a local child, as a function of the address to listen at."""
+    encoder = ("--encoder-address", encoder_address, "--encoder-model", encoder_model)
+    return _child_command("retriever", "--data-dir", str(data_dir), *encoder, *options.flags())
+
+
 def _child_command(name: str, *flags: str) -> Command:
     def command(listen: str) -> Sequence[str]:
         return [sys.executable, "-m", "serving.cli", name, "--listen", listen, "--exit-with-parent", *flags]
@@ -61,41 +73,51 @@ def _child_command(name: str, *flags: str) -> Command:
 class LocalLauncher:
     """Starts a child process that listens at a socket in a private folder and ends with its parent.
 
-    `kind` is what the process is, in messages; `grace` is how many seconds it has to end when asked to.
+    `kind` is what the process is, in messages; `grace` is how many seconds it has to end when asked to; `environment`
+    is what it finds there beside ours, such as secrets, which a command line would show to everybody.
     """
 
-    def __init__(self, command: Command, *, kind: str = "engine", grace: float = 8.0):
+    def __init__(
+        self,
+        command: Command,
+        *,
+        kind: str = "engine",
+        grace: float = 8.0,
+        environment: Mapping[str, str] | None = None,
+    ):
+        # One folder for all, that whoever else was told the address finds the next process there too.
+        self._folder = tempfile.TemporaryDirectory(prefix="tradewind-", ignore_cleanup_errors=True)
+        self.target = f"unix:{Path(self._folder.name) / kind}.sock"
         self._command = command
         self._kind = kind
         self._grace = grace
+        self._environment = environment or {}
 
     async def start(self) -> "LocalProcess":
         """Start the child; its output goes to this process's log."""
-        folder = Path(tempfile.mkdtemp(prefix="tradewind-"))
-        target = f"unix:{folder / self._kind}.sock"
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *self._command(target),
-                stdin=subprocess.PIPE,  # held open: its end is how the child learns that this process died
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # the terminal's Ctrl-C is the gateway's to handle
-            )
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        return LocalProcess(process, self._kind, target, folder, self._grace)
+        process = await asyncio.create_subprocess_exec(
+            *self._command(self.target),
+            stdin=subprocess.PIPE,  # held open: its end is how the child learns that this process died
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **self._environment},
+            start_new_session=True,  # the terminal's Ctrl-C is the gateway's to handle
+        )
+        return LocalProcess(process, self._kind, self.target, self._grace)
+
+    def close(self) -> None:
+        """Remove the socket's folder."""
+        self._folder.cleanup()
 
 
 class LocalProcess:
     """A running child process."""
 
-    def __init__(self, process: asyncio.subprocess.Process, kind: str, target: str, folder: Path, grace: float):
+    def __init__(self, process: asyncio.subprocess.Process, kind: str, target: str, grace: float):
         self._kind = kind
         self.target = target
         self.pid = process.pid
         self._process = process
-        self._folder = folder
         self._grace = grace
         self.last_line = ""
         self._output = asyncio.create_task(self._forward_output())
@@ -122,7 +144,6 @@ class LocalProcess:
                 self._process.kill()
             await self._process.wait()
             await asyncio.wait((self._output,))
-            shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _forward_output(self) -> None:
         rest = b""
@@ -156,3 +177,6 @@ class FixedAddress:
 
     async def stop(self) -> None:
         """There is nothing to stop."""
+
+    def close(self) -> None:
+        """There is nothing to remove."""

@@ -47,6 +47,11 @@ class Supervisor:
         self._backoff = backoff
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def target(self) -> str:
+        """Where every one of the processes listens."""
+        return self._launcher.target
+
     def start(self) -> None:
         """Start the first process and begin to watch; returns at once."""
         self._task = asyncio.create_task(self._keep())
@@ -57,6 +62,7 @@ class Supervisor:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        self._launcher.close()
 
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()

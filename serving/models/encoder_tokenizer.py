@@ -44,6 +44,16 @@ class EncoderTokenizer:
         except Exception as error:  # the backend raises nothing more exact
             raise UnsupportedModelError(f"{path}: {error}") from None
 
+    @property
+    def room(self) -> int:
+        """Tokens of the longest text that is read whole, counted by `spans`."""
+        return self.max_tokens - self._special - len(self.spans(self._prompt))
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """A text's tokens in order, each as the characters [start, end) that it stands for, without special tokens."""
+        kept = self._backend.encode(text, add_special_tokens=False)
+        return [span for part in (kept, *kept.overflowing) for span in part.offsets]
+
     def encode(self, texts: Sequence[str]) -> list[EncodedText]:
         """Each text's ids, computed on all cores."""
         return [

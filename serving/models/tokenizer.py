@@ -46,6 +46,7 @@ class Tokenizer:
 
         added = backend.get_added_tokens_decoder()
         named = {backend.token_to_id(token) for token in (bos_token, eos_token) if token} - {None}
+        self.added_tokens: tuple[str, ...] = tuple(token.content for token in added.values())  # read as one anywhere
         self.special_ids: frozenset[int] = frozenset({i for i, token in added.items() if token.special} | named)
 
         rules = _DecoderRules.from_json(decoder)

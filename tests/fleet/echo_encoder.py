@@ -28,8 +28,8 @@ STUCK, POISON = 91, 90
 class EchoEncoder:
     """Answers at once, but for texts that begin with STUCK."""
 
-    def __init__(self) -> None:
-        self.description = EncoderDescription("echo", DIMENSIONS, 16, 92, True, "cpu", "echo")
+    def __init__(self, dimensions: int = DIMENSIONS, vocabulary: int = 92, fingerprint: str = "echo") -> None:
+        self.description = EncoderDescription("echo", dimensions, 16, vocabulary, True, "cpu", fingerprint)
         self.tokenizer = EncoderTokenizer.from_folder(GOLDEN / "bert", EmbeddingRecipe("mean", True, max_tokens=16))
         self.failed: BaseException | None = None
         self._stuck: set[Future[Vectors]] = set()
@@ -48,7 +48,8 @@ class EchoEncoder:
             self._stuck.add(result)
             result.add_done_callback(self._release)
         else:
-            result.set_result(np.array([[*ids, *[0] * DIMENSIONS][:DIMENSIONS] for ids in texts], np.float32))
+            width = self.description.dimensions
+            result.set_result(np.array([[*ids, *[0] * width][:width] for ids in texts], np.float32))
         self._note()
         return result
 
@@ -70,13 +71,16 @@ def main() -> None:
     parser.add_argument("--listen", required=True)
     parser.add_argument("--exit-with-parent", action="store_true")
     parser.add_argument("--stuck", action="store_true", help="load for ever")
+    parser.add_argument("--dimensions", type=int, default=DIMENSIONS)
+    parser.add_argument("--vocabulary", type=int, default=92)
+    parser.add_argument("--fingerprint", default="echo")
     arguments = parser.parse_args()
 
     def load(report: Callable[[StartupProgress], None]) -> EchoEncoder:
         report(StartupProgress("loading", message="echo"))
         if arguments.stuck:
             threading.Event().wait()
-        return EchoEncoder()
+        return EchoEncoder(arguments.dimensions, arguments.vocabulary, arguments.fingerprint)
 
     serve_process(arguments.listen, load, exit_with_parent=arguments.exit_with_parent)
 

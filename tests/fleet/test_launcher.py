@@ -69,19 +69,30 @@ async def test_a_killed_process_says_so():
     await engine.stop()
 
 
-async def test_the_socket_lies_in_a_private_folder_that_goes_with_the_engine():
-    engine = await python("import time; time.sleep(600)").start()
-    folder = Path(re.fullmatch(r"unix:(.+)/engine.sock", engine.target)[1])
-    assert permissions(folder) == 0o700
-    await engine.stop()
+async def test_the_socket_lies_in_a_private_folder_that_stays_for_the_next_process_and_goes_with_the_launcher():
+    launcher = python("import time; time.sleep(600)")
+    folder = Path(re.fullmatch(r"unix:(.+)/engine.sock", launcher.target)[1])
+    for _ in range(2):
+        engine = await launcher.start()
+        assert engine.target == launcher.target
+        assert permissions(folder) == 0o700
+        await engine.stop()
+        assert await engine.wait() == "the engine's process was killed by SIGTERM"
+    launcher.close()
     assert permissions(folder) is None
-    assert await engine.wait() == "the engine's process was killed by SIGTERM"
 
 
-async def test_a_process_that_will_not_end_is_killed(monkeypatch):
+async def test_what_a_command_line_would_show_is_in_the_environment():
+    show = "import os, sys; print(os.environ['SECRET'], len(os.environ) > 1)"
+    engine = await python(show, environment={"SECRET": "hush"}).start()
+    await engine.wait()
+    assert engine.last_line == "hush True"
+
+
+async def test_a_process_that_will_not_end_is_killed(monkeypatch, caplog):
     listener = Listener()
     monkeypatch.setattr(log, "handlers", [listener])
-    monkeypatch.setattr(log, "level", logging.INFO)
+    caplog.set_level(logging.INFO, log.name)
     engine = await python(STUBBORN, grace=0.05).start()
     await listener.heard.wait()  # it says when it has become deaf
     await engine.stop()
@@ -90,6 +101,8 @@ async def test_a_process_that_will_not_end_is_killed(monkeypatch):
 
 async def test_a_program_that_is_not_there_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    launcher = LocalLauncher(lambda listen: ("/no/such/program", listen))
     with pytest.raises(FileNotFoundError):
-        await LocalLauncher(lambda listen: ("/no/such/program", listen)).start()
+        await launcher.start()
+    launcher.close()
     assert list(tmp_path.iterdir()) == []

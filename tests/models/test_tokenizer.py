@@ -159,6 +159,14 @@ def test_special_tokens_are_added_and_skipped_on_request():
 
 
 @every_family
+def test_added_tokens_are_those_that_text_is_searched_for(family):
+    tokenizer = TOKENIZERS[family]
+    added = {i for token in tokenizer.added_tokens for i in tokenizer.encode(f"a{token}b", add_special_tokens=False)}
+    assert set(SPECIALS) <= set(tokenizer.added_tokens)
+    assert tokenizer.special_ids - added <= {BACKENDS[family].token_to_id("<unk>")}
+
+
+@every_family
 def test_one_token_alone_is_its_bytes_and_its_text(family):
     backend, tokenizer = BACKENDS[family], TOKENIZERS[family]
     token = tokenizer.encode("over the", add_special_tokens=False)[-1]

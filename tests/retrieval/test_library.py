@@ -1,11 +1,15 @@
 """The library: searches, filters, tenants, deletion."""
 
+import dataclasses
+from unittest import mock
+
 import pytest
 
 from retrieval.errors import InvalidRequest, NotFound
 from retrieval.search import Query
 from retrieval.store.uploads import Upload
 from tests.retrieval.ingesting import TENANT, found, hits, ingest, text
+from tests.retrieval.word_encoder import word_encoder
 
 
 @pytest.mark.parametrize("mode", ["dense", "bm25", "hybrid"])
@@ -149,3 +153,24 @@ async def test_a_title_in_metadata_heads_a_text_that_has_none(library):
     await ingest(library, text("a", "It opened in 1850.", title="Harbour"), Upload("b.md", b"# Own\n\nText."))
     (hit,) = await hits(library, "harbour", mode="bm25")
     assert hit.passage.document == "a" and hit.passage.title == "Harbour"
+
+
+async def test_a_search_that_is_repeated_is_not_done_again_until_the_documents_change(open_library):
+    encoder, embedded = word_encoder(), []
+
+    async def embed(texts):
+        embedded.extend(texts)
+        return await encoder.embed(texts)
+
+    library = await open_library(dataclasses.replace(encoder, embed=embed))
+    await ingest(library, text("a", "apple pie"), text("b", "boats and sails"))
+    first = await hits(library, "sails")
+    searched = mock.AsyncMock(wraps=library._search.hits)
+    with mock.patch.object(library._search, "hits", searched):
+        assert await hits(library, "sails") == first
+        assert searched.await_count == 0
+        assert await hits(library, "sails", top_k=1) == first[:1]
+        await library.delete(TENANT, "notes", "b")
+        assert [hit.passage.document for hit in await hits(library, "sails")] == ["a"]
+        assert searched.await_count == 2
+    assert embedded.count("sails") == 1

@@ -1,6 +1,8 @@
 // The chat page: what the reader does, turned into requests, and their replies into the conversation.
 
 import { Conversation } from "./conversation.js";
+import { Documents } from "./documents.js";
+import { PassageDialog } from "./passage.js";
 import { ServerStatus } from "./server.js";
 import { Settings } from "./settings.js";
 import { streamReply } from "./stream.js";
@@ -14,6 +16,8 @@ class Chat {
   constructor() {
     this.conversation = new Conversation();
     this.settings = new Settings(byId("settings"));
+    this.documents = new Documents(byId("documents"), () => this.#refresh());
+    this.passage = new PassageDialog(byId("passage"));
     this.transcript = new Transcript({ messages: byId("messages"), scroller: byId("scroller"), toLatest: byId("to-latest") });
     this.server = new ServerStatus((status) => this.#showServer(status));
     this.prompt = byId("prompt");
@@ -28,7 +32,7 @@ class Chat {
   }
 
   send(text) {
-    if (this.#running || !this.server.ready || !text.trim()) return;
+    if (this.#running || !this.server.ready || this.documents.busy || !text.trim()) return;
     const reply = this.conversation.ask(text.trim());
     this.conversation.messages.slice(-2).forEach((message) => this.transcript.append(message));
     this.transcript.scrollToEnd();
@@ -51,6 +55,7 @@ class Chat {
   newChat() {
     this.stop();
     this.conversation.clear();
+    this.documents.clear();
     this.transcript.show([]);
     this.#refresh();
     this.prompt.focus();
@@ -65,6 +70,7 @@ class Chat {
       messages: this.conversation.prompt(this.settings.system),
       stream: true,
       stream_options: { include_usage: true },
+      ...(this.documents.collection && { collection: this.documents.collection }),
       ...this.settings.sampling,
     };
     try {
@@ -82,12 +88,13 @@ class Chat {
     const asked = performance.now();
     let first = null;
     let reason = "stop";
-    for await (const { text, finish, usage } of events) {
+    for await (const { text, finish, usage, sources, retrieval } of events) {
       if (text) {
         first ??= performance.now();
         reply.content += text;
         reply.figures = { firstToken: first - asked, seconds: (performance.now() - first) / 1000, usage: null };
       }
+      if (retrieval) Object.assign(reply, { sources, retrieval });
       if (usage && reply.figures) reply.figures.usage = usage;
       reason = finish ?? reason;
       this.transcript.update();
@@ -134,9 +141,10 @@ class Chat {
       button.disabled = !this.server.ready;
     }
     const send = byId("send");
-    send.disabled = this.#running ? false : !this.server.ready || !this.prompt.value.trim();
+    const waiting = !this.server.ready || this.documents.busy;
+    send.disabled = this.#running ? false : waiting || !this.prompt.value.trim();
     send.setAttribute("aria-label", this.#running ? "Stop" : "Send");
-    send.title = this.#running ? "Stop (Esc)" : "Send (Enter)";
+    send.title = this.#running ? "Stop (Esc)" : this.documents.busy ? "The files are still being read" : "Send (Enter)";
     this.prompt.style.height = "auto";
     this.prompt.style.height = `${this.prompt.scrollHeight}px`;
   }
@@ -154,7 +162,7 @@ class Chat {
       this.send(this.prompt.value);
     });
     document.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !this.settings.isOpen) this.stop();
+      if (event.key === "Escape" && !document.querySelector("dialog[open]")) this.stop();
       if (event.key.toLowerCase() === "o" && event.shiftKey && (event.ctrlKey || event.metaKey)) {
         event.preventDefault();
         this.newChat();
@@ -162,6 +170,16 @@ class Chat {
     });
     byId("messages").addEventListener("click", ({ target }) => {
       if (target.closest("[data-action=again]")) this.regenerate();
+    });
+    byId("messages").addEventListener("source", ({ detail }) => this.passage.show(detail));
+    byId("attach").addEventListener("click", () => byId("files").click());
+    byId("files").addEventListener("change", ({ target }) => {
+      this.documents.attach([...target.files]);
+      target.value = ""; // the same file may be chosen again
+      this.prompt.focus();
+    });
+    byId("documents").addEventListener("click", ({ target }) => {
+      if (target.closest("button")) this.prompt.focus(); // the button that was pressed is gone
     });
     byId("suggestions").addEventListener("click", ({ target }) => {
       if (!target.closest("button")) return;

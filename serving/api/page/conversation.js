@@ -6,7 +6,8 @@ const KEY = "tradewind.conversation";
 
 /**
  * Messages are `{role: "user", content}` and `{role: "assistant", content, state, problem, figures}`, where `state` is
- * streaming, complete, cut (by the token limit), stopped (by the reader) or failed (`problem` says why).
+ * streaming, complete, cut (by the token limit), stopped (by the reader) or failed (`problem` says why). `sources` are
+ * the passages that a reply cites, and `retrieval` says how they were found, both as the API has them.
  */
 export class Conversation {
   constructor() {
@@ -50,7 +51,7 @@ export class Conversation {
   }
 
   #openReply() {
-    const reply = { role: "assistant", content: "", state: "streaming", problem: "", figures: null };
+    const reply = { role: "assistant", content: "", state: "streaming", problem: "", figures: null, sources: [], retrieval: null };
     this.messages.push(reply);
     this.save();
     return reply;

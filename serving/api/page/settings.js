@@ -24,10 +24,6 @@ export class Settings {
     this.dialog.close();
   }
 
-  get isOpen() {
-    return this.dialog.open;
-  }
-
   get system() {
     return this.form.elements.system.value.trim();
   }

@@ -34,7 +34,7 @@ export async function* serverSentEvents(body) {
 }
 
 /**
- * Ask for a chat completion and yield `{text}`, `{finish}` and `{usage}` as they arrive.
+ * Ask for a chat completion and yield `{text}`, `{finish}`, `{sources, retrieval}` and `{usage}` as they arrive.
  * Throws ServerError when the server refuses, fails midway or hangs up, and AbortError when `signal` fires.
  */
 export async function* streamReply(request, signal) {
@@ -46,11 +46,13 @@ export async function* streamReply(request, signal) {
     const choice = chunk.choices?.[0];
     if (choice?.delta?.content) yield { text: choice.delta.content };
     if (choice?.finish_reason) yield { finish: choice.finish_reason };
+    if (chunk.retrieval) yield { sources: choice.delta.annotations, retrieval: chunk.retrieval };
     if (chunk.usage) yield { usage: chunk.usage };
   }
   throw new ServerError("The connection closed before the reply was finished.");
 }
 
+/** Send JSON; the response is returned when it says that all went well. Throws as `streamReply`. */
 async function post(url, body, signal) {
   const request = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), signal };
   const response = await fetch(url, request).catch((failure) => {

@@ -55,6 +55,7 @@ def _no_render_arguments(variables: dict[str, Any]) -> dict[str, Any]:
 
 
 Content = Annotated[str, BeforeValidator(_joined_parts), WithJsonSchema(CONTENT)]
+CollectionName = Annotated[str, Field(min_length=1)]
 TemplateVariables = Annotated[dict[str, Any], AfterValidator(_no_render_arguments)]
 
 
@@ -122,6 +123,11 @@ class ChatRequest(SamplingFields):
     tool_choice: Literal["none", "auto"] | None = None
     modalities: list[Literal["text"]] | None = None
 
+    collection: CollectionName | None = Field(
+        None,
+        description="Answer from this collection's documents; null from none, also where the server has a collection "
+        "for all chats.",
+    )
     add_generation_prompt: bool | None = Field(None, description="Open the assistant's turn (default true).")
     continue_final_message: bool | None = Field(None, description="Leave the last message open and go on with it.")
     chat_template_kwargs: TemplateVariables | None = Field(None, description="What this very template knows besides.")
@@ -170,12 +176,46 @@ class ChatLogprobs(TypedDict):
     refusal: None
 
 
+class FileCitation(TypedDict):
+    """A passage that the reply cites: of which document it is, and what it says."""
+
+    type: Literal["file_citation"]
+    index: int  # the passage's number in the prompt, as in [1]
+    document_id: str
+    chunk_id: int
+    title: str
+    source: str
+    headings: list[str]
+    page: int | None
+    text: str
+
+
 class AssistantMessage(TypedDict):
     """The reply."""
 
     role: str
     content: str
     refusal: None
+    annotations: NotRequired[list[FileCitation]]
+
+
+class GivenPassage(TypedDict):
+    """A passage that the model had before it, whether or not the reply cites it."""
+
+    index: int
+    document_id: str
+    chunk_id: int
+    score: float
+
+
+class Retrieval(TypedDict):
+    """What was looked up for the reply, and how that went."""
+
+    collection: str
+    origin: Literal["found", "last_known", "none"]  # last_known: found for an earlier question of this conversation
+    warning: Literal["late", "unavailable", "missing", "no_room"] | None
+    passages: list[GivenPassage]
+    turns_left_out: int  # oldest turns that had to make room for passages
 
 
 class ChatChoice(TypedDict):
@@ -200,6 +240,7 @@ class ChatCompletion(TypedDict):
     usage: UsageCounts
     prompt_logprobs: NotRequired[PromptLogprobs]
     prompt_token_ids: NotRequired[list[int]]
+    retrieval: NotRequired[Retrieval]
 
 
 class MessageDelta(TypedDict, total=False):
@@ -207,6 +248,7 @@ class MessageDelta(TypedDict, total=False):
 
     role: str
     content: str
+    annotations: list[FileCitation]
 
 
 class ChatChunkChoice(TypedDict):
@@ -230,3 +272,4 @@ class ChatChunk(TypedDict):
     choices: list[ChatChunkChoice]
     usage: NotRequired[UsageCounts | None]
     prompt_token_ids: NotRequired[list[int]]
+    retrieval: NotRequired[Retrieval]

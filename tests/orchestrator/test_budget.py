@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.budget import ContextTooSmall, Division, Shares, divide
+from serving.orchestrator.budget import ContextTooSmall, Division, Shares, divide
 
 
 def test_everything_fits_in_a_large_context():

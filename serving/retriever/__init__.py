@@ -1,0 +1,1 @@
+"""Documents and searches in a process of their own: `retrieval` behind gRPC."""
