@@ -3,7 +3,7 @@
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; done)
 BIN := .venv/bin
-SOURCES := serving sharding training benchmarks notebooks tests
+SOURCES := serving retrieval sharding training benchmarks notebooks tests
 IMAGES := build gateway engine-cpu engine-cuda engine-tpu
 
 # uv is quick, but reads only its own configuration; an index that only pip was told of is left to pip.
@@ -47,7 +47,7 @@ requirements: .venv/dev.stamp
 # An older generator, whose code protobuf 6 and 7 both accept.
 protocol: .venv/bin/uv
 	$(BIN)/uv run --no-project --with grpcio-tools==1.76.0 python -m grpc_tools.protoc -I. --python_out=. \
-		serving/engine/engine.proto serving/encoder/encoder.proto
+		serving/engine/engine.proto serving/encoder/encoder.proto serving/retriever/retriever.proto
 
 clean:
 	rm -rf .venv build *.egg-info
