@@ -28,7 +28,8 @@ ENV PATH=/opt/tradewind/bin:${PATH} \
     XDG_CACHE_HOME=/var/lib/tradewind/cache \
     TRADEWIND_DATA_DIR=/var/lib/tradewind \
     TRADEWIND_SERVER__HOST=0.0.0.0 \
-    TRADEWIND_SERVER__EMBEDDINGS=false
+    TRADEWIND_SERVER__EMBEDDINGS=false \
+    TRADEWIND_SERVER__RETRIEVAL=false
 USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
