@@ -24,9 +24,12 @@ hypothesis.settings.load_profile("shared-machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps a folder's tests in one process, where several run them (`make test`): they share servers and programs."""
+    """Where several processes run the tests (`make test`), keeps in one of them all that share a server, and a folder's
+    others, which share programs.
+    """
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(TESTS).parts[0]))
+        folder = item.path.relative_to(TESTS).parts[0]
+        item.add_marker(pytest.mark.xdist_group("server" if "server" in getattr(item, "fixturenames", ()) else folder))
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,7 @@ def test_version_is_that_of_the_package():
 def test_config_shows_every_value_and_where_it_came_from(tmp_path):
     (tmp_path / "tradewind.toml").write_text("[engine]\npage_size = 32\n")
     arguments = ("config", "--data-dir", str(tmp_path), "--port", "9001")
-    done = tradewind(*arguments, TRADEWIND_ENGINE__MAX_ROWS="12")
+    done = tradewind(*arguments, TRADEWIND_ENGINE__MAX_ROWS="12", COLUMNS="240")
     rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line}
     assert rows["engine.page_size"] == ["32", str(tmp_path / "tradewind.toml")]
     assert rows["engine.max_rows"] == ["12", "TRADEWIND_ENGINE__MAX_ROWS"]

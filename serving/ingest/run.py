@@ -48,7 +48,9 @@ def ingest(location: str, name: str, url: str, api_key: str, console: Console) -
                 raise ServerError(str(refusal)) from None
             _Ingest(client, outcome, largest, console).run(found)
     except KeyboardInterrupt:
-        console.print("\nStopped. The server goes on with what it has; the same command again sends the rest.")
+        console.print(
+            "\nStopped. The server goes on with what it has; the same command again sends the rest.", soft_wrap=True
+        )
         return INTERRUPTED
     except (SourceError, ServerError) as error:
         console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)

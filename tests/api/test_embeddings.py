@@ -138,7 +138,7 @@ def test_requests_are_counted(server, embed):
             s.name + s.labels.get("outcome", ""): s.value
             for family in families
             for s in family.samples
-            if family.name.startswith("tradewind:") and s.labels["model_name"] == DEFAULT_NAME
+            if family.name.startswith("tradewind:") and s.labels.get("model_name") == DEFAULT_NAME
         }
 
     before = counts()

@@ -77,7 +77,8 @@ class ChatPage:
         self.page.get_by_role("button", name="Settings", exact=True).click()
 
 
-@pytest.fixture(scope="session")
+# For a module at most: Playwright keeps an event loop running, and asynchronous tests cannot have one beside theirs.
+@pytest.fixture(scope="module")
 def browser():
     """Chromium from the system's packages; TRADEWIND_TEST_CHROMIUM names another, and then it must be there."""
     path = os.environ.get("TRADEWIND_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")

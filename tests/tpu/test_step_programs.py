@@ -100,8 +100,9 @@ def test_every_layer_attends_through_the_kernel(built: Built):
 
 
 @pytest.mark.parametrize("case", ALL, ids=str)
-def test_whole_models_fit_but_for_one(case: Case):
-    assert case.plan(case.config).memory.fits == (case not in TOO_LARGE)
+def test_whole_models_fit_but_for_the_larger_one_on_the_smallest_slice(case: Case):
+    """There its weights alone fit in eight bits, yet not with the cache of 16 streams and the code of all programs."""
+    assert case.plan(case.config).memory.fits == ((case.shape, case.topology_name) != ("llama3-70b", "v5e:2x4"))
 
 
 def test_what_a_plan_refuses_the_compiler_refuses():
