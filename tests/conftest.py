@@ -23,13 +23,12 @@ hypothesis.settings.register_profile("shared-machine", deadline=None)  # tests a
 hypothesis.settings.load_profile("shared-machine")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Where several processes run the tests (`make test`), keeps in one of them all that share a server, and a folder's
     others, which share programs.
     """
-    for item in items:
-        folder = item.path.relative_to(TESTS).parts[0]
-        item.add_marker(pytest.mark.xdist_group("server" if "server" in getattr(item, "fixturenames", ()) else folder))
+    folder = item.path.relative_to(TESTS).parts[0]
+    item.add_marker(pytest.mark.xdist_group("server" if "server" in getattr(item, "fixturenames", ()) else folder))
 
 
 @pytest.fixture(scope="session")
