@@ -23,7 +23,7 @@ serve: .venv/serve.stamp
 
 test: .venv/dev.stamp
 	@echo 'Running the tests$(if $(HOST)$(PORT), with the server at $(or $(HOST),127.0.0.1):$(or $(PORT),any free port)).'
-	@$(if $(HOST),TRADEWIND_TEST_HOST=$(HOST)) $(if $(PORT),TRADEWIND_TEST_PORT=$(PORT)) $(BIN)/python -m pytest $(if $(HOST)$(PORT),,-n auto --maxprocesses 4 --dist loadgroup) $(ARGS)
+	@$(if $(HOST),TRADEWIND_TEST_HOST=$(HOST)) $(if $(PORT),TRADEWIND_TEST_PORT=$(PORT)) $(BIN)/python -m pytest $(if $(HOST)$(PORT),,-n auto --maxprocesses 4) $(ARGS)
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check $(SOURCES)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.server_process import ServerProcess
 
@@ -23,12 +25,16 @@ hypothesis.settings.register_profile("shared-machine", deadline=None)  # tests a
 hypothesis.settings.load_profile("shared-machine")
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Where several processes run the tests (`make test`), keeps in one of them all that share a server, and a folder's
-    others, which share programs.
-    """
-    folder = item.path.relative_to(TESTS).parts[0]
-    item.add_marker(pytest.mark.xdist_group("server" if "server" in getattr(item, "fixturenames", ()) else folder))
+class FolderScheduling(LoadScopeScheduling):
+    """Keeps a folder's tests in one process, where several run them (`make test`): they share servers and programs."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.split("/")[1]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FolderScheduling:
+    """How tests are handed out to processes."""
+    return FolderScheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     if OUTCOMES not in item.session.stash:
         item.session.stash[OUTCOMES] = _run_child(item.session)
     outcomes, output = item.session.stash[OUTCOMES]
-    reports = outcomes.get(_name(item), [])
+    reports = outcomes.get(item.nodeid, [])
     if not reports or reports[-1].when != "teardown":
         reports = [*reports, _lost(item, output)]
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
@@ -69,7 +69,7 @@ class ReportWriter:
 
 def _run_child(session: pytest.Session) -> tuple[dict[str, list[pytest.TestReport]], str]:
     """Runs all tests of this folder that were asked for; returns their reports by test, and what the child printed."""
-    wanted = [_name(item) for item in session.items if HERE in item.path.parents]
+    wanted = [item.nodeid for item in session.items if HERE in item.path.parents]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "reports"
         path.touch()
@@ -82,11 +82,6 @@ def _run_child(session: pytest.Session) -> tuple[dict[str, list[pytest.TestRepor
         report = session.config.hook.pytest_report_from_serializable(config=session.config, data=json.loads(line))
         reports.setdefault(report.nodeid, []).append(report)
     return reports, child.stdout + child.stderr
-
-
-def _name(item: pytest.Item) -> str:
-    """What the child calls a test: without the group that xdist writes behind its name."""
-    return item.nodeid.removesuffix(f"@{HERE.name}")
 
 
 def _lost(item: pytest.Item, output: str) -> pytest.TestReport:
