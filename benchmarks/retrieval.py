@@ -152,12 +152,18 @@ def in_own_process(
 ) -> Growth:
     """Memory is measured where nothing else has used any."""
     with tempfile.TemporaryDirectory(prefix="tradewind-retrieval-") as folder:
-        own = others[: max(0, size - len(paragraphs))]
-        made = size - len(paragraphs) - len(own)
-        whole = [paragraphs[:size], own, mixed(own if len(own) else paragraphs, max(0, made))]
-        np.save(Path(folder) / "vectors.npy", np.concatenate(whole))
+        file = Path(folder) / "vectors.npy"
+        made = write_vectors(file, paragraphs, others, size)
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            return pool.apply(measure_growth, (Path(folder) / "vectors.npy", questions, answers, max(0, made)))
+            return pool.apply(measure_growth, (file, questions, answers, made))
+
+
+def write_vectors(file: Path, paragraphs: np.ndarray, others: np.ndarray, size: int) -> int:
+    """Writes `size` vectors, real ones as far as there are any; returns how many were made."""
+    own = others[: max(0, size - len(paragraphs))]
+    made = max(0, size - len(paragraphs) - len(own))
+    np.save(file, np.concatenate([paragraphs[:size], own, mixed(own if len(own) else paragraphs, made)]))
+    return made
 
 
 if __name__ == "__main__":
