@@ -90,11 +90,12 @@ def plot(results: list[Growth], path: Path) -> None:
     for result in results:
         if result.sweep:
             points = sorted(result.sweep)
-            curve.plot([1000 * seconds for seconds, _ in points], [recall for _, recall in points], "o-", ms=3)
-            curve.annotate(f"{result.vectors:,}", (1000 * points[-1][0], points[-1][1]))
+            label = f"{result.vectors:,} vectors"
+            curve.plot([1000 * seconds for seconds, _ in points], [recall for _, recall in points], "o-", label=label)
     curve.set(
         xscale="log", xlabel="milliseconds a query, median", ylabel="recall@10", title="Partitions opened: few to many"
     )
+    curve.legend()
     sizes = [result.vectors for result in results]
     costs.plot(sizes, [result.build_seconds for result in results], "o-", label="build, s")
     costs.plot(sizes, [result.index_bytes / 2**20 for result in results], "s-", label="index, MiB")

@@ -40,8 +40,8 @@ def tune(searcher: ScannSearcher, vectors: Float32[np.ndarray, "rows dimensions"
 def _queries(vectors: Float32[np.ndarray, "rows dimensions"]) -> Float32[np.ndarray, "queries dimensions"]:
     """Each the direction between a few rows, as far from each as a question is from its passage.
 
-    A row itself would be far too easy: its nearest lie in its own partition. An index that finds 0.98 of what is nearest
-    to rows finds 0.81 of what is nearest to SQuAD's questions; one that finds 0.99 for these, 0.99 or more.
+    A row itself would be far too easy: its nearest lie in its own partition. An index that finds 0.98 of what is
+    nearest to rows finds 0.81 of what is nearest to SQuAD's questions; one that finds 0.99 for these, 0.989 or more.
     """
     rows = np.random.default_rng(0).integers(len(vectors), size=(QUERIES, _BLENDED))
     blends = vectors[rows].sum(axis=1)
