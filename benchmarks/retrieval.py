@@ -90,11 +90,12 @@ def plot(results: list[Growth], path: Path) -> None:
     for result in results:
         if result.sweep:
             points = sorted(result.sweep)
-            curve.plot([1000 * seconds for seconds, _ in points], [recall for _, recall in points], "o-", ms=3)
-            curve.annotate(f"{result.vectors:,}", (1000 * points[-1][0], points[-1][1]))
+            label = f"{result.vectors:,} vectors"
+            curve.plot([1000 * seconds for seconds, _ in points], [recall for _, recall in points], "o-", label=label)
     curve.set(
         xscale="log", xlabel="milliseconds a query, median", ylabel="recall@10", title="Partitions opened: few to many"
     )
+    curve.legend()
     sizes = [result.vectors for result in results]
     costs.plot(sizes, [result.build_seconds for result in results], "o-", label="build, s")
     costs.plot(sizes, [result.index_bytes / 2**20 for result in results], "s-", label="index, MiB")
@@ -152,12 +153,18 @@ def in_own_process(
 ) -> Growth:
     """Memory is measured where nothing else has used any."""
     with tempfile.TemporaryDirectory(prefix="tradewind-retrieval-") as folder:
-        own = others[: max(0, size - len(paragraphs))]
-        made = size - len(paragraphs) - len(own)
-        whole = [paragraphs[:size], own, mixed(own if len(own) else paragraphs, max(0, made))]
-        np.save(Path(folder) / "vectors.npy", np.concatenate(whole))
+        file = Path(folder) / "vectors.npy"
+        made = write_vectors(file, paragraphs, others, size)
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            return pool.apply(measure_growth, (Path(folder) / "vectors.npy", questions, answers, max(0, made)))
+            return pool.apply(measure_growth, (file, questions, answers, made))
+
+
+def write_vectors(file: Path, paragraphs: np.ndarray, others: np.ndarray, size: int) -> int:
+    """Writes `size` vectors, real ones as far as there are any; returns how many were made."""
+    own = others[: max(0, size - len(paragraphs))]
+    made = max(0, size - len(paragraphs) - len(own))
+    np.save(file, np.concatenate([paragraphs[:size], own, mixed(own if len(own) else paragraphs, made)]))
+    return made
 
 
 if __name__ == "__main__":

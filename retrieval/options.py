@@ -21,7 +21,7 @@ class RetrievalOptions:
     embed_batch: int = _option(64, "Chunks that go to the encoder at once.", ge=1)
     candidates: int = _option(100, "Chunks that each kind of search brings to the fusion of both.", ge=1, le=10_000)
     recall: float = _option(
-        0.98, "Share of the ten nearest chunks that an approximate index must find, measured when built.", gt=0, le=1
+        0.99, "Share of the ten nearest chunks that an approximate index must find, measured when built.", gt=0, le=1
     )
     index_memory: int = _option(2 * 2**30, "Bytes of all loaded indexes together; the longest unused go first.", ge=0)
     index_idle: float = _option(900.0, "Seconds after which an unused index leaves memory.", gt=0)

@@ -15,7 +15,7 @@ class IndexPolicy:
 
     hashed_from: int = 8192
     partitioned_from: int = 50_000
-    recall: float = 0.98
+    recall: float = 0.99
     saved_from: int = 1024
     growth: int = 3
     dead_share: float = 0.25

@@ -8,10 +8,10 @@ from retrieval.fusion import NearDuplicates, reciprocal_rank
 def test_reciprocal_ranks_add_up():
     fused = reciprocal_rank([[7, 3, 5], [3, 9]])
     assert fused == [
-        (3, pytest.approx(1 / 12 + 1 / 11)),
-        (7, pytest.approx(1 / 11)),
-        (9, pytest.approx(1 / 12)),
-        (5, pytest.approx(1 / 13)),
+        (3, pytest.approx(1 / 4 + 1 / 3)),
+        (7, pytest.approx(1 / 3)),
+        (9, pytest.approx(1 / 4)),
+        (5, pytest.approx(1 / 5)),
     ]
 
 

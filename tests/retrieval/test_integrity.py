@@ -146,7 +146,7 @@ class Story(RuleBasedStateMachine):
             before = self.accepted.get((*place, key), {None})
             self.accepted[*place, key] = {content} if done else {content} | before
 
-    @rule(place=PLACES, given=GIVEN)
+    @rule(place=PLACES, given=st.dictionaries(KEYS, GOOD, min_size=3, max_size=6))
     def add_one_by_one(self, place, given) -> None:
         """Each is read before the next comes, which makes a segment of each."""
         for key, content in given.items():

@@ -12,7 +12,7 @@ from retrieval.index.policy import IndexPolicy
 from retrieval.index.vectors import unit_rows
 from tests.retrieval.word_encoder import vector
 
-SMALL = IndexPolicy(hashed_from=50, partitioned_from=50)
+SMALL = IndexPolicy(hashed_from=50, partitioned_from=50, recall=1)
 SAMPLE = Path(__file__).with_name("squad_sample.jsonl")
 
 

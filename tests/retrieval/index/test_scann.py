@@ -58,6 +58,20 @@ def test_tuning_reaches_the_recall_that_is_asked_for(searcher):
     assert farthest.recall >= tuned.recall and farthest.reach.rescored == 400
 
 
+def test_tuning_holds_for_questions_which_are_no_rows():
+    """Rows come in tight bunches, each in a partition of its own, so one partition would do for queries like rows."""
+    bunches = np.repeat(unit(30), 30, axis=0) + 0.2 * unit(900, seed=7)
+    bunches /= np.linalg.norm(bunches, axis=1, keepdims=True)
+    searcher = ScannSearcher.build(bunches, partitioned=True)
+    tuned = tune(searcher, bunches, 0.95)
+    questions = bunches[:300] + bunches[300:600] + bunches[600:]
+    found = [
+        np.isin(np.argsort(-(bunches @ question))[:10], searcher.search(question, 10, tuned.reach)).mean()
+        for question in questions / np.linalg.norm(questions, axis=1, keepdims=True)
+    ]
+    assert np.mean(found) > 0.9 and tuned.reach.leaves > 1
+
+
 def test_equal_rows_count_as_found_whichever_is_given():
     vectors = np.repeat(VECTORS[:4], 50, axis=0)
     assert tune(ScannSearcher.build(vectors, False), vectors, 1.0).recall == 1.0

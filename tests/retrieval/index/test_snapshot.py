@@ -109,7 +109,7 @@ def test_a_filter_far_from_the_query_still_fills_the_answer(tmp_path, monkeypatc
     monkeypatch.setattr("retrieval.index.segment._EXACT", 20)
     rows = chunk_rows(2000)
     snapshot = Snapshot().with_segment(Segment.of(rows))
-    policy = IndexPolicy(saved_from=50, hashed_from=50, partitioned_from=50, recall=0.9)
+    policy = IndexPolicy(saved_from=50, hashed_from=50, partitioned_from=50, recall=0.99)
     snapshot = snapshot.merged([snapshot.parts[0][0]], merge(snapshot.parts, policy, tmp_path))
     query = QUERIES[0]
     farthest = np.unique(rows.live.documents[np.argsort(rows.vectors @ query)[:150]])
