@@ -32,6 +32,9 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line. A mistake of the user's ends in one message and status 2."""
+    # Children are started by fork and exec; gRPC's own handlers of forks crash them now and then (SIGSEGV).
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
     from serving.engine.member import ProcessGroupError
     from serving.models.folder import ModelFolderError
 
