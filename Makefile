@@ -21,10 +21,10 @@ help:
 serve: .venv/serve.stamp
 	@$(BIN)/tradewind serve $(if $(MODEL),--model '$(MODEL)') $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 
-# Folders go to processes in their order: tests/tpu crashed libtpu in a process that had run tests/training.
+# A process that crashes is replaced, but not for ever: its test is tried again.
 test: .venv/dev.stamp
 	@echo 'Running the tests$(if $(HOST)$(PORT), with the server at $(or $(HOST),127.0.0.1):$(or $(PORT),any free port)).'
-	@$(if $(HOST),TRADEWIND_TEST_HOST=$(HOST)) $(if $(PORT),TRADEWIND_TEST_PORT=$(PORT)) $(BIN)/python -m pytest $(if $(HOST)$(PORT),,-n auto --maxprocesses 4 --no-loadscope-reorder) $(ARGS)
+	@$(if $(HOST),TRADEWIND_TEST_HOST=$(HOST)) $(if $(PORT),TRADEWIND_TEST_PORT=$(PORT)) $(BIN)/python -m pytest $(if $(HOST)$(PORT),,-n auto --maxprocesses 4 --max-worker-restart 2) $(ARGS)
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check $(SOURCES)

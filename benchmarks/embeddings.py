@@ -73,9 +73,11 @@ class OurEncoder:
         replica = EncoderReplica("ours", on_change=lambda r: r.state is ReplicaState.READY and ready.set())
         connection = asyncio.create_task(replica.serve(process.target))
         waiting = asyncio.create_task(ready.wait())
-        await asyncio.wait((connection, waiting), timeout=START_LIMIT, return_when=asyncio.FIRST_COMPLETED)
+        ended = asyncio.create_task(process.wait())
+        await asyncio.wait((connection, waiting, ended), timeout=START_LIMIT, return_when=asyncio.FIRST_COMPLETED)
         if not ready.is_set():
-            waiting.cancel()
+            for task in (connection, waiting):
+                task.cancel()
             await process.stop()
             raise RuntimeError(f"the encoder did not start: {process.last_line}")
         return cls(process, replica, connection)

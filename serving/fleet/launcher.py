@@ -103,7 +103,7 @@ class LocalLauncher:
             env={**os.environ, **self._environment},
             start_new_session=True,  # the terminal's Ctrl-C is the gateway's to handle
         )
-        return LocalProcess(process, self._kind, self.target, self._grace)
+        return LocalProcess(process, self._kind, self.target, self._grace, self._folder)
 
     def close(self) -> None:
         """Remove the socket's folder."""
@@ -113,8 +113,16 @@ class LocalLauncher:
 class LocalProcess:
     """A running child process."""
 
-    def __init__(self, process: asyncio.subprocess.Process, kind: str, target: str, grace: float):
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        kind: str,
+        target: str,
+        grace: float,
+        folder: tempfile.TemporaryDirectory,
+    ):
         self._kind = kind
+        self._folder = folder  # of its socket; goes with the last who holds it
         self.target = target
         self.pid = process.pid
         self._process = process
