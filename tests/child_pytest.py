@@ -1,6 +1,6 @@
 """A folder's tests in one child pytest, for those that want a process of their own; each reports as if it ran here.
 
-To debug one, be the child: `TRADEWIND_TEST_CHILD=FOLDER pytest tests/FOLDER`, with whatever else its conftest.py asks for.
+To debug one, be the child: `TRADEWIND_TEST_CHILD=FOLDER pytest tests/FOLDER`, and whatever else its conftest.py sets.
 """
 
 import json

@@ -8,7 +8,6 @@ import contextlib
 import importlib.util
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import jax
@@ -112,11 +111,13 @@ def lowered_steps(
 def compile_steps(
     config: DecoderConfig, topology: Topology, mesh: MeshSpec, rules: Rules, steps: Steps
 ) -> tuple[Program, Program]:
-    """The same compiled, side by side. Raises jax.errors.JaxRuntimeError where they need more memory than there is."""
-    lowered = lowered_steps(config, topology, mesh, rules, steps)
-    with _not_cached(), ThreadPoolExecutor(len(lowered)) as threads:
-        decode, mixed = threads.map(Lowered.compile, lowered)
-    return decode, mixed
+    """The same compiled. Raises jax.errors.JaxRuntimeError where they need more memory than there is.
+
+    One after the other: libtpu 0.0.42 now and then crashes in a process that compiles two at once.
+    """
+    decode, mixed = lowered_steps(config, topology, mesh, rules, steps)
+    with _not_cached():
+        return decode.compile(), mixed.compile()
 
 
 def read(decode: Program, mixed: Program) -> Compiled:

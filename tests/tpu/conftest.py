@@ -1,4 +1,4 @@
-"""This folder's tests run in a process of their own: libtpu crashed in some that had run much else before."""
+"""This folder's tests run in a process of their own, as libtpu has crashed in some."""
 
 from pathlib import Path
 
