@@ -15,7 +15,7 @@ from rich.table import Table
 from serving.models.folder import ModelFolderError
 from training import prepared
 from training.conversation import PAD
-from training.corpus import CorpusError, Example, read_corpus, read_sentences, read_topics
+from training.corpus import CorpusError, Example, read_corpus, read_nouns, read_sentences, read_topics
 from training.mixture import STAGES, draw
 from training.packing import by_length, cut, pack
 from training.recipe import Recipe, RecipeError
@@ -48,13 +48,13 @@ def prepare(
 ) -> None:
     """Reads the corpus, writes synthetic conversations, and sets the held-out part aside."""
     counts = prepared.write(data, read_corpus(corpus))
-    topics, sentences = read_topics(corpus), read_sentences(corpus)
+    topics, sentences, nouns = read_topics(corpus), read_sentences(corpus), read_nouns(corpus)
 
     def written() -> list[Example]:
         return [
             example
             for held_out, count in ((False, synthetic), (True, HELD_OUT_SYNTHETIC))
-            for example in Generator(topics, sentences, seed=seed, held_out=held_out).examples(count)
+            for example in Generator(topics, sentences, nouns, seed=seed, held_out=held_out).examples(count)
         ]
 
     counts |= prepared.write(data, written())
@@ -109,7 +109,7 @@ def pack_rows(data: DataFolder = DEFAULT_DATA, recipe: RecipeFile = DEFAULT_RECI
         for length, fitting in sequences.items():
             rows = pack(fitting, length, pad, np.random.default_rng(seed))
             rows.save(packed_path(data, stage.name, length))
-            used, learned = int((rows.segments > 0).sum()), int(rows.learned.sum())
+            used, learned = int((rows.segments > 0).sum()), int((rows.weights > 0).sum())
             filled = used / max(1, rows.tokens.size)
             table.add_row(stage.name, str(length), f"{len(rows):,}", f"{used:,}", f"{learned:,}", f"{filled:.1%}")
     console.print(table)

@@ -56,19 +56,23 @@ def system(content: str) -> Message:
     return Message("system", content)
 
 
+DECISION_WEIGHT = 8
+"""How much a reply's first token counts where tools are on offer: it alone says whether one is called."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Token ids with a flag for each: whether the model learns to predict it."""
+    """Token ids, and how much each one's loss counts: not at all where the model does not learn to predict it."""
 
     ids: list[int]
-    learned: list[bool]
+    weights: list[int]
 
 
 def encode_text(text: str, tokenizer: Tokenizer) -> Tokens:
     """Plain text between a BOS and an END token; everything after the BOS is learned."""
     ids = _content_ids(text, tokenizer)
     ids = [tokenizer.token_to_id(BOS), *ids, tokenizer.token_to_id(END)]
-    return Tokens(ids, [False] + [True] * (len(ids) - 1))
+    return Tokens(ids, [0] + [1] * (len(ids) - 1))
 
 
 def encode_conversation(
@@ -77,21 +81,26 @@ def encode_conversation(
     """A conversation in the template's form, the offered tools first.
 
     Learned are the assistant's words and calls and the END that closes them, or with `learn_all` everything that people
-    say as well (pretraining reads both sides of a dialogue). Tools and their results are never learned.
+    say as well (pretraining reads both sides of a dialogue). Tools and their results are never learned. Where tools are
+    on offer, the first token of a reply counts DECISION_WEIGHT times.
     """
     end = tokenizer.token_to_id(END)
-    ids, learned = [tokenizer.token_to_id(BOS)], [False]
+    ids, weights = [tokenizer.token_to_id(BOS)], [0]
     if tools:
         ids += [tokenizer.token_to_id(TOOLS), *_content_ids(write_tools(tools), tokenizer), end]
-        learned += [False] * (len(ids) - 1)
+        weights += [0] * (len(ids) - 1)
     for message in messages:
         content = _content_ids(message.content, tokenizer)
         for call in message.calls:
             content += [tokenizer.token_to_id(CALL), *_content_ids(write_call(call), tokenizer)]
         ids += [tokenizer.token_to_id(ROLE_TOKENS[message.role]), *content, end]
         said = learn_all and message.role != "tool"
-        learned += [said] + [said or message.role == "assistant"] * (len(content) + 1)
-    return Tokens(ids, learned)
+        replied = message.role == "assistant"
+        first = len(weights) + 1
+        weights += [int(said)] + [int(said or replied)] * (len(content) + 1)
+        if tools and replied:
+            weights[first] = DECISION_WEIGHT
+    return Tokens(ids, weights)
 
 
 def encode_prompt(messages: Sequence[Message], tokenizer: Tokenizer, tools: Sequence[Tool] = ()) -> list[int]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Int, UInt8
 
 from training.mixture import STAGES
 from training.packing import Rows
@@ -17,7 +17,7 @@ class Batch:
 
     tokens: Int[np.ndarray, "micro rows length"]
     segments: Int[np.ndarray, "micro rows length"]
-    learned: Bool[np.ndarray, "micro rows length"]
+    weights: UInt8[np.ndarray, "micro rows length"]
 
 
 class Feed:
@@ -69,7 +69,7 @@ class Feed:
         return Batch(
             rows.tokens[chosen].astype(np.int32).reshape(shape),
             rows.segments[chosen].astype(np.int32).reshape(shape),
-            rows.learned[chosen].reshape(shape),
+            rows.weights[chosen].reshape(shape),
         )
 
 

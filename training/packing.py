@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Int, UInt8
 
 from training.conversation import Tokens
 
@@ -20,12 +20,12 @@ from training.conversation import Tokens
 class Rows:
     """Packed rows of one length.
 
-    `segments` counts a row's sequences from 1 and is 0 on padding; `learned` marks the tokens to predict.
+    `segments` counts a row's sequences from 1 and is 0 on padding; `weights` says how much each token's loss counts.
     """
 
     tokens: Int[np.ndarray, "rows length"]
     segments: Int[np.ndarray, "rows length"]
-    learned: Bool[np.ndarray, "rows length"]
+    weights: UInt8[np.ndarray, "rows length"]
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -38,7 +38,7 @@ class Rows:
     def save(self, path: Path) -> None:
         """Writes the rows as a compressed archive."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(path, tokens=self.tokens, segments=self.segments, learned=np.packbits(self.learned, axis=1))
+        np.savez_compressed(path, tokens=self.tokens, segments=self.segments, weights=self.weights)
 
     @classmethod
     def load(cls, path: Path) -> "Rows":
@@ -46,18 +46,16 @@ class Rows:
         if not path.exists():
             raise FileNotFoundError(f"{path} is missing; `python -m training pack` writes it")
         with np.load(path) as archive:
-            tokens = archive["tokens"]
-            learned = np.unpackbits(archive["learned"], axis=1, count=tokens.shape[1]).astype(bool)
-            return cls(tokens, archive["segments"], learned)
+            return cls(archive["tokens"], archive["segments"], archive["weights"])
 
 
 def cut(sequences: Iterable[Tokens], longest: int) -> Iterator[Tokens]:
     """Splits sequences that are longer than `longest`; the parts after the first keep the BOS in front."""
     for sequence in sequences:
-        bos, ids, learned = sequence.ids[0], sequence.ids[1:], sequence.learned[1:]
+        bos, ids, weights = sequence.ids[0], sequence.ids[1:], sequence.weights[1:]
         for start in range(0, len(ids), longest - 1):
             end = start + longest - 1
-            yield Tokens([bos, *ids[start:end]], [False, *learned[start:end]])
+            yield Tokens([bos, *ids[start:end]], [0, *weights[start:end]])
 
 
 def by_length(sequences: Iterable[Tokens], lengths: Sequence[int]) -> dict[int, list[Tokens]]:
@@ -99,7 +97,7 @@ def pack(sequences: Sequence[Tokens], length: int, pad: int, rng: np.random.Gene
     packed = Rows(
         np.full((len(rows), length), pad, np.uint16),
         np.zeros((len(rows), length), np.uint16),
-        np.zeros((len(rows), length), bool),
+        np.zeros((len(rows), length), np.uint8),
     )
     for target, source in enumerate(rng.permutation(len(rows))):
         start = 0
@@ -108,6 +106,6 @@ def pack(sequences: Sequence[Tokens], length: int, pad: int, rng: np.random.Gene
             end = start + len(sequence.ids)
             packed.tokens[target, start:end] = sequence.ids
             packed.segments[target, start:end] = segment
-            packed.learned[target, start:end] = sequence.learned
+            packed.weights[target, start:end] = sequence.weights
             start = end
     return packed

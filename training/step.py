@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int, UInt8
 
 from serving.models.config import DecoderConfig
 from serving.models.decoder import Decoder
@@ -57,27 +57,27 @@ def token_losses(
 def make_train_step(
     config: DecoderConfig, optimiser: optax.GradientTransformation
 ) -> Callable[..., tuple[TrainState, Float[Array, ""]]]:
-    """Builds the jitted `step(state, tokens, segments, learned) -> (state, mean loss of the learned tokens)`.
+    """Builds the jitted `step(state, tokens, segments, weights) -> (state, weighted mean of the losses)`.
 
     The arrays are [micro, rows, length]; the state is donated.
     """
 
-    def summed_loss(params: Params, tokens: jax.Array, segments: jax.Array, learned: jax.Array) -> jax.Array:
-        return jnp.sum(token_losses(params, config, tokens, segments) * learned)
+    def summed_loss(params: Params, tokens: jax.Array, segments: jax.Array, weights: jax.Array) -> jax.Array:
+        return jnp.sum(token_losses(params, config, tokens, segments) * weights)
 
     def train_step(
         state: TrainState,
         tokens: Int[Array, "micro rows length"],
         segments: Int[Array, "micro rows length"],
-        learned: Bool[Array, "micro rows length"],
+        weights: UInt8[Array, "micro rows length"],
     ) -> tuple[TrainState, Float[Array, ""]]:
         def accumulate(carry: tuple[jax.Array, Params], micro: tuple[jax.Array, ...]) -> tuple[Any, None]:
             loss, gradients = jax.value_and_grad(summed_loss)(state.params, *micro)
             return jax.tree.map(jnp.add, carry, (loss, gradients)), None
 
         zero = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, state.params))
-        (loss, gradients), _ = jax.lax.scan(accumulate, zero, (tokens, segments, learned))
-        count = jnp.maximum(jnp.sum(learned), 1)
+        (loss, gradients), _ = jax.lax.scan(accumulate, zero, (tokens, segments, weights))
+        count = jnp.maximum(jnp.sum(weights, dtype=jnp.int32), 1)
         gradients = jax.tree.map(lambda gradient: gradient / count, gradients)
         updates, optimiser_state = optimiser.update(gradients, state.optimiser, state.params)
         params = optax.apply_updates(state.params, updates)

@@ -97,7 +97,7 @@ def train(
             smooth = None
             for step in range(first, end):
                 batch = feed.batch(step)
-                state, loss = train_step(state, batch.tokens, batch.segments, batch.learned)
+                state, loss = train_step(state, batch.tokens, batch.segments, batch.weights)
                 loss = float(loss)  # waits for the step, so the times below are true
                 now = time.monotonic()
                 smooth = loss if smooth is None else 0.95 * smooth + 0.05 * loss

@@ -33,7 +33,9 @@ def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def conversations() -> list:
-    return [example.messages for example in Generator(["Ada Lovelace"], ["I like tea."], seed=3).examples(120)]
+    return [
+        example.messages for example in Generator(["Ada Lovelace"], ["I like tea."], ["lantern"], seed=3).examples(120)
+    ]
 
 
 @pytest.fixture(scope="session")

@@ -59,15 +59,15 @@ WITH_TOOLS = [user("How warm?"), calling(*CALLS), result('{"temp": 21}'), assist
 
 def test_only_the_assistants_words_and_their_end_are_learned(tokenizer: Tokenizer) -> None:
     tokens = encode_conversation(MESSAGES, tokenizer)
-    learned = [token for token, is_learned in zip(tokens.ids, tokens.learned, strict=True) if is_learned]
+    learned = [token for token, is_learned in zip(tokens.ids, tokens.weights, strict=True) if is_learned]
     end = tokenizer.token_to_id(END)
     first, second = (tokenizer.encode(text, add_special_tokens=False).ids for text in ("It is 15.", "Yes\n"))
     assert learned == [*first, end, *second, end]
 
 
 def test_learn_all_leaves_out_the_bos_alone(tokenizer: Tokenizer) -> None:
-    assert encode_conversation(MESSAGES, tokenizer, learn_all=True).learned.count(False) == 1
-    assert encode_text("Plain text.", tokenizer).learned.count(False) == 1
+    assert encode_conversation(MESSAGES, tokenizer, learn_all=True).weights.count(0) == 1
+    assert encode_text("Plain text.", tokenizer).weights.count(0) == 1
 
 
 def test_calls_are_learned_but_neither_tools_nor_results(tokenizer: Tokenizer) -> None:
@@ -78,13 +78,20 @@ def test_calls_are_learned_but_neither_tools_nor_results(tokenizer: Tokenizer) -
     )
     messages = [WITH_TOOLS[0], calling(Call("get_weather", {"city": "New York", "days": 3})), *WITH_TOOLS[2:]]
     tokens = encode_conversation(messages, tokenizer, tools=TOOLS)
-    learned = [token for token, is_learned in zip(tokens.ids, tokens.learned, strict=True) if is_learned]
+    learned = [token for token, is_learned in zip(tokens.ids, tokens.weights, strict=True) if is_learned]
     assert learned == [*call, end, *talk, end]
     said = encode_conversation(messages, tokenizer, tools=TOOLS, learn_all=True)
-    learned_ids = [token for token, is_learned in zip(said.ids, said.learned, strict=True) if is_learned]
+    learned_ids = [token for token, is_learned in zip(said.ids, said.weights, strict=True) if is_learned]
     assert tokenizer.token_to_id("<|user|>") in learned_ids
     assert not {tokenizer.token_to_id("<|tools|>"), tokenizer.token_to_id("<|tool|>")} & set(learned_ids)
     assert len(learned_ids) == len(encode_conversation([*messages[:2], messages[3]], tokenizer, learn_all=True).ids) - 1
+
+
+def test_whether_a_tool_is_called_counts_more_than_a_word(tokenizer: Tokenizer) -> None:
+    tokens = encode_conversation(WITH_TOOLS, tokenizer, tools=TOOLS)
+    heavy = [token for token, weight in zip(tokens.ids, tokens.weights, strict=True) if weight > 1]
+    assert heavy == [tokenizer.token_to_id("<|call|>"), tokenizer.encode("It", add_special_tokens=False).ids[0]]
+    assert max(encode_conversation(MESSAGES, tokenizer).weights) == 1
 
 
 @pytest.fixture

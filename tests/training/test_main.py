@@ -59,7 +59,7 @@ def test_from_texts_to_a_checkpoint(corpus: Path, tmp_path: Path) -> None:
     assert "step 4 of 4" in result.output
     assert load_tokenizer(data).get_vocab_size() == 400
     pretrain, chat = (Rows.load(data / f"{stage}-64.npz") for stage in ("pretrain", "chat"))
-    assert pretrain.learned.mean() > 0.75 > chat.learned.mean() > 0.1
+    assert (pretrain.weights > 0).mean() > 0.75 > (chat.weights > 0).mean() > 0.1
     with checkpoints(run) as manager:
         assert manager.latest_step() == 4
 

@@ -11,11 +11,20 @@ from training.corpus.chats import curious, friends, greetings, instructions, per
 from training.corpus.example import HELD_OUT_PERCENT, Example, is_held_out
 from training.corpus.files import Reader, lines, rows
 from training.corpus.reading import reading
-from training.corpus.texts import articles, glosses, sentences, stories, word_examples
+from training.corpus.texts import articles, glosses, nouns, sentences, stories, word_examples
 from training.corpus.tool_dialogues import orders, services
 from training.corpus.tool_requests import requests
 
-__all__ = ["HELD_OUT_PERCENT", "CorpusError", "Example", "is_held_out", "read_corpus", "read_sentences", "read_topics"]
+__all__ = [
+    "HELD_OUT_PERCENT",
+    "CorpusError",
+    "Example",
+    "is_held_out",
+    "read_corpus",
+    "read_nouns",
+    "read_sentences",
+    "read_topics",
+]
 
 
 class CorpusError(ValueError):
@@ -62,3 +71,8 @@ def read_topics(folder: Path) -> list[str]:
 def read_sentences(folder: Path) -> list[str]:
     """Short plain sentences."""
     return [line for line in lines(folder / "tatoeba_en_sentences_ccby.txt.gz") if 8 < len(line) < 50]
+
+
+def read_nouns(folder: Path) -> list[str]:
+    """Everyday nouns, by which tools and requests are told apart."""
+    return nouns(folder / "oewn_glosses.tsv.gz", folder / "common_voice_sentences_cc0.txt.gz")

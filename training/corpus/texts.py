@@ -11,6 +11,7 @@ from training.corpus.files import lines, rows
 
 _END_OF_STORY = "<|endofstory|>"
 _SENTENCES_A_TEXT = 4
+_WITH_ARTICLE = re.compile(r"\b(?:a|an|the|my|your) ([a-z]{3,12})\b")
 
 
 def sentences(path: Path) -> Iterator[Example]:
@@ -47,6 +48,15 @@ def glosses(path: Path) -> Iterator[Example]:
         for kind, word, gloss, examples in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
             shown = " ".join(f'"{example.strip()}"' for example in examples.split("|") if example.strip())
             yield Example("dictionary", is_held_out(word), f"{word} ({kind}): {gloss}. {shown}".strip())
+
+
+def nouns(glossary: Path, sentences_: Path) -> list[str]:
+    """Plain nouns of the dictionary that the sentences say with an article."""
+    said = set(_WITH_ARTICLE.findall(" ".join(lines(sentences_)).lower()))
+    with gzip.open(glossary, "rt", encoding="utf-8", newline="") as file:
+        entries = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        listed = {word for kind, words, *_ in entries if kind == "noun" for word in words.split(", ")}
+    return sorted(said & listed)
 
 
 def word_examples(path: Path) -> Iterator[Example]:

@@ -91,11 +91,11 @@ def _row(name: str, costs: Sequence[Cost], bar: Bar | None = None) -> Row:
 
 def _encoded(example: Example, tokenizer: Tokenizer, length: int) -> Tokens:
     tokens = encode_conversation(example.messages, tokenizer, tools=example.tools)
-    return Tokens(tokens.ids[:length], tokens.learned[:length])
+    return Tokens(tokens.ids[:length], tokens.weights[:length])
 
 
 def _costs_of_row(rows: Rows, row: int, nats: np.ndarray, token_bytes: np.ndarray) -> list[Cost]:
-    learned, segments = rows.learned[row], rows.segments[row]
+    learned, segments = rows.weights[row] > 0, rows.segments[row]
     bits = np.bincount(segments, nats * learned / math.log(2))
     size = np.bincount(segments, token_bytes[rows.tokens[row]] * learned)
     return [Cost(float(bits[segment]), int(size[segment])) for segment in range(1, segments.max() + 1)]

@@ -14,6 +14,7 @@ from training.synthetic.passages import passage
 from training.synthetic.small_talk import greeting, opening, small_talk
 from training.synthetic.tasks import choosing, counting, listing, poem, repeating, spelling, story, sums
 from training.synthetic.tools import tool_conversation
+from training.synthetic.tools.families import free_nouns
 from training.synthetic.words import CITIES
 
 TALK = "synthetic_talk"
@@ -36,11 +37,21 @@ _SYSTEM_PROMPTS = (
 class Generator:
     """Draws conversations without end. The same seed gives the same conversations.
 
-    `topics` are names the model should not pretend to know, `sentences` are lines to repeat: both come from the corpus.
+    `topics` are names the model should not pretend to know, `sentences` are lines to repeat, `nouns` are what tools may be
+    for beside the families: all come from the corpus.
     """
 
-    def __init__(self, topics: Sequence[str], sentences: Sequence[str], *, seed: int, held_out: bool = False):
+    def __init__(
+        self,
+        topics: Sequence[str],
+        sentences: Sequence[str],
+        nouns: Sequence[str],
+        *,
+        seed: int,
+        held_out: bool = False,
+    ):
         self._topics = topics
+        self._nouns = free_nouns(nouns, held_out=held_out)
         self._sentences = sentences
         self._voice = Voice(random.Random(f"{seed}-{held_out}"), held_out)
 
@@ -51,7 +62,7 @@ class Generator:
             if dice < PASSAGE_SHARE:
                 example = passage(self._voice)
             elif dice < PASSAGE_SHARE + TOOL_SHARE:
-                example = tool_conversation(self._voice, lambda voice: self._exchange()[1])
+                example = tool_conversation(self._voice, self._nouns, lambda voice: self._exchange()[1])
             else:
                 example = self._talk()
             if self._voice.rng.random() < 0.15:

@@ -47,7 +47,7 @@ def test_a_wording_that_training_holds_is_found_in_any_spelling() -> None:
 
 
 def test_the_generator_writes_none_of_them() -> None:
-    examples = Generator(["Botany"], ["I like tea."], seed=11).examples(3000)
+    examples = Generator(["Botany"], ["I like tea."], ["lantern"], seed=11).examples(3000)
     messages = [message.content for example in examples for message in example.messages]
     assert len(unseen(read_wordings(), messages)) == 60
 

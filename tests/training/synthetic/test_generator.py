@@ -17,10 +17,11 @@ from training.synthetic.small_talk import INTENTS as SMALL_TALK
 from training.synthetic.tasks import sums
 
 TOPICS, SENTENCES = ["Ada Lovelace", "Botany"], ["I like tea.", "The sun is warm."]
+NOUNS = ["anchor", "candle", "kettle", "lantern"]
 
 
 def written(seed: int, held_out: bool = False) -> list[Example]:
-    return list(Generator(TOPICS, SENTENCES, seed=seed, held_out=held_out).examples(600))
+    return list(Generator(TOPICS, SENTENCES, NOUNS, seed=seed, held_out=held_out).examples(600))
 
 
 def test_the_assistant_speaks_last_and_the_system_first() -> None:

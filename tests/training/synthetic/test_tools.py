@@ -10,8 +10,10 @@ from training.conversation import Message, assistant, user
 from training.corpus import Example
 from training.synthetic.grammar import Voice
 from training.synthetic.tools import tool_conversation
-from training.synthetic.tools.families import FAMILIES
+from training.synthetic.tools.families import FAMILIES, free_nouns
 from training.synthetic.tools.schema import bare_noun, draw_family, draw_others
+
+NOUNS = "anchor apple ballad candle chimney dagger engine feather harbour island jacket kettle lantern".split()
 
 
 def talk(voice: Voice) -> list[Message]:
@@ -20,7 +22,8 @@ def talk(voice: Voice) -> list[Message]:
 
 def written(seed: int, *, held_out: bool = False) -> list[Example]:
     voice = Voice(random.Random(seed), held_out)
-    return [tool_conversation(voice, talk) for _ in range(1200)]
+    nouns = free_nouns(NOUNS, held_out=held_out)
+    return [tool_conversation(voice, nouns, talk) for _ in range(1200)]
 
 
 @pytest.mark.parametrize("held_out", [False, True])
@@ -92,8 +95,8 @@ def _longer(name: str, noun: str) -> bool:
 def test_no_tool_of_an_offer_can_answer_what_another_is_asked() -> None:
     rng = random.Random(7)
     for _ in range(500):
-        family = draw_family(rng, held_out=False)
-        offered = [family, *draw_others(family, 4, rng, held_out=False)]
+        family = draw_family(rng, NOUNS, held_out=False)
+        offered = [family, *draw_others(family, 4, rng, NOUNS, held_out=False)]
         for first, second in itertools.combinations(offered, 2):
             assert first.noun != second.noun or not set(first.verb.says) & set(second.verb.says)
 
@@ -112,3 +115,8 @@ def test_only_the_last_exchange_is_left_open() -> None:
     for example in written(9):
         for message, after in itertools.pairwise(example.messages):
             assert not message.calls or after.role == "tool"
+
+
+def test_a_noun_of_a_family_is_not_drawn_beside_it() -> None:
+    kept, trained = (set(free_nouns([*NOUNS, "table", "roses"], held_out=held_out)) for held_out in (True, False))
+    assert kept | trained == set(NOUNS) and not kept & trained

@@ -2,11 +2,13 @@
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from training.conversation import Message, assistant, calling, result, user
 from training.corpus.example import Example
 from training.corpus.tool_requests import DECLINES
 from training.synthetic.grammar import Voice, expand
+from training.synthetic.tools.families import ANY_VERBS
 from training.synthetic.tools.results import tool_result
 from training.synthetic.tools.schema import (
     Argument,
@@ -69,30 +71,33 @@ _DECLINES = (
 _FOLLOW_UPS = ("{phrase}.", "{phrase}, please.", "{phrase}", "[Make it|Let's say|I think] {phrase}.")
 
 
-def tool_conversation(voice: Voice, talk: Talk) -> Example:
-    """One to four exchanges with the same one to five tools on offer, so that calling, asking back and declining stand side
-    by side; a held-out conversation has one. `talk` writes exchanges that need no tool.
+def tool_conversation(voice: Voice, nouns: Sequence[str], talk: Talk) -> Example:
+    """One to six exchanges with the same one to five tools on offer, so that calling, asking back and declining stand side
+    by side; a held-out conversation has one. `nouns` are what tools may be for beside the families, `talk` writes exchanges
+    that need no tool.
     """
-    tools = _offer(voice)
-    exchanges = 1 if voice.held_out else voice.rng.choice((1, 2, 2, 3, 3, 4))
+    tools = _offer(voice, nouns)
+    exchanges = 1 if voice.held_out else voice.rng.choice((1, 2, 3, 4, 5, 6))
     messages: list[Message] = []
     kind = ""
     for left in reversed(range(exchanges)):
-        kind, exchange = _exchange(voice, tools, talk, last=not left)
+        kind, exchange = _exchange(voice, tools, nouns, talk, last=not left)
         messages += exchange
     schemas = tuple(tool.schema for tool in voice.rng.sample(tools, len(tools)))
     return Example(SOURCE, voice.held_out, messages=tuple(messages), tools=schemas, kind=kind)
 
 
-def _offer(voice: Voice) -> list[SyntheticTool]:
+def _offer(voice: Voice, nouns: Sequence[str]) -> list[SyntheticTool]:
     """Tools of different names, first the one that a held-out request is about."""
-    family = draw_family(voice.rng, held_out=voice.held_out)
-    others = draw_others(family, voice.rng.choice((0, 1, 1, 2, 2, 3, 4)), voice.rng, held_out=voice.held_out)
+    family = draw_family(voice.rng, nouns, held_out=voice.held_out)
+    others = draw_others(family, voice.rng.choice((0, 1, 1, 2, 2, 3, 4)), voice.rng, nouns, held_out=voice.held_out)
     tools = [shape(each, voice.rng) for each in (family, *others)]
     return list({tool.name: tool for tool in tools}.values())
 
 
-def _exchange(voice: Voice, tools: Sequence[SyntheticTool], talk: Talk, *, last: bool) -> tuple[str, list[Message]]:
+def _exchange(
+    voice: Voice, tools: Sequence[SyntheticTool], nouns: Sequence[str], talk: Talk, *, last: bool
+) -> tuple[str, list[Message]]:
     """What a person says, what follows from it, and the kind of the last reply. Only the last exchange may end with a call
     or a question, where the tool or the person has yet to answer.
     """
@@ -101,10 +106,10 @@ def _exchange(voice: Voice, tools: Sequence[SyntheticTool], talk: Talk, *, last:
     dice = rng.random()
     if dice < 0.4:
         return _request(voice, tool, told=not last or rng.random() < 0.3)
-    if dice < 0.6:
+    if dice < 0.52:
         return _missing(voice, tool, open_ended=last and rng.random() < 0.5)
     if dice < 0.86:
-        return "no_tool_fits", _unfitting(voice, tools)
+        return "no_tool_fits", _unfitting(voice, tools, nouns)
     return "small_talk_with_tools", talk(voice)
 
 
@@ -140,12 +145,15 @@ def _missing(voice: Voice, tool: SyntheticTool, *, open_ended: bool) -> tuple[st
     return "tool_result", [*messages, user(answer), calling(call(tool, arguments)), result(back), assistant(sentence)]
 
 
-def _unfitting(voice: Voice, tools: Sequence[SyntheticTool]) -> list[Message]:
-    """A request that no offered tool answers."""
+def _unfitting(voice: Voice, tools: Sequence[SyntheticTool], nouns: Sequence[str]) -> list[Message]:
+    """A request that no offered tool answers, often with the verb of one that does the same to something else."""
     rng = voice.rng
     groups = {tool.family.group for tool in tools}
-    while (family := draw_family(rng, held_out=voice.held_out)).group in groups:
+    while (family := draw_family(rng, nouns, held_out=voice.held_out)).group in groups:
         pass
+    verbs = [tool.family.verb for tool in tools if tool.family.verb in ANY_VERBS]
+    if verbs and family.verb in ANY_VERBS and rng.random() < 0.5:
+        family = replace(family, verb=rng.choice(verbs))
     tool = shape(family, rng)
     do = f"get the {bare_noun(family)}" if family.questions else f"{family.verb.says[0]} {family.noun}"
     return [user(_asked(voice, tool)[0]), assistant(voice.reply(_DECLINES, do=do))]

@@ -1,6 +1,7 @@
 """Families of synthetic tools: what they do to what. A family is a verb with a noun; whole nouns are held out."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -26,7 +27,12 @@ class Family:
     @property
     def held_out(self) -> bool:
         """Whether training never sees it: one noun in eight, and the groups of HELD_OUT_GROUPS."""
-        return self.group in HELD_OUT_GROUPS or hashlib.sha256(self.noun.encode()).digest()[0] % 8 == 0
+        return self.group in HELD_OUT_GROUPS or is_held_out_noun(self.noun)
+
+
+def is_held_out_noun(noun: str) -> bool:
+    """Whether no tool for it is ever trained on: one noun in eight."""
+    return hashlib.sha256(noun.encode()).digest()[0] % 8 == 0
 
 
 HELD_OUT_GROUPS = ("garden",)
@@ -147,4 +153,14 @@ def _outside_brackets(text: str) -> list[str]:
     return parts
 
 
+ANY_VERBS = tuple(
+    _VERBS[name] for name in "find change create delete move list send order check update track rate".split()
+)
+"""Verbs that go with any noun."""
 FAMILIES = _families()
+
+
+def free_nouns(nouns: Iterable[str], *, held_out: bool) -> list[str]:
+    """Those of a split that are in no family."""
+    taken = {word for family in FAMILIES for word in family.noun.split()}
+    return [noun for noun in nouns if noun not in taken and is_held_out_noun(noun) == held_out]

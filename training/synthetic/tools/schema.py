@@ -8,10 +8,11 @@ from typing import Any
 from serving.models.tool_calls import Call
 from training.conversation import Tool
 from training.synthetic import invented
-from training.synthetic.tools.families import FAMILIES, Family, Verb
+from training.synthetic.tools.families import ANY_VERBS, FAMILIES, Family, Verb
 from training.synthetic.tools.slots import FLAGS, SLOTS, Slot
 
 _INVENTED_SHARE = 0.15
+_NOUN_SHARE = 0.4
 _OPPOSITES = {"start": "stop", "create": "delete", "book": "cancel", "send": "read", "order": "return"}
 _OPPOSITES |= {second: first for first, second in _OPPOSITES.items()}
 _HELD_OUT = tuple(family for family in FAMILIES if family.held_out)
@@ -48,9 +49,16 @@ class Argument:
     value: Any
 
 
-def draw_family(rng: random.Random, *, held_out: bool) -> Family:
-    """A family of this split; some are of invented words, which no other conversation holds."""
-    if rng.random() < _INVENTED_SHARE:
+def draw_family(rng: random.Random, nouns: Sequence[str], *, held_out: bool) -> Family:
+    """A family of this split; some are for one of `nouns`, which are of this split too, and some of invented words, which
+    no other conversation holds.
+    """
+    dice = rng.random()
+    if nouns and dice < _NOUN_SHARE:
+        noun = rng.choice(nouns)
+        said = f"{rng.choice(('the', 'my', 'an' if noun[0] in 'aeiou' else 'a'))} {noun}"
+        return Family(noun, rng.choice(ANY_VERBS), said, tuple(rng.sample(sorted(SLOTS), rng.randint(1, 4))))
+    if dice > 1 - _INVENTED_SHARE:
         verb = invented.syllables(rng, 2)
         noun = f"{rng.choice(('a', 'the', 'my'))} {invented.syllables(rng, 2)}"
         slots = tuple(rng.sample(sorted(SLOTS), rng.randint(2, 5)))
@@ -58,7 +66,9 @@ def draw_family(rng: random.Random, *, held_out: bool) -> Family:
     return rng.choice(_HELD_OUT if held_out else _TRAINED)
 
 
-def draw_others(family: Family, count: int, rng: random.Random, *, held_out: bool) -> list[Family]:
+def draw_others(
+    family: Family, count: int, rng: random.Random, nouns: Sequence[str], *, held_out: bool
+) -> list[Family]:
     """Families to stand beside `family` in an offer, none of which could answer another's requests. Training is never shown
     a held-out one.
     """
@@ -66,11 +76,11 @@ def draw_others(family: Family, count: int, rng: random.Random, *, held_out: boo
     opposite = _OPPOSITES.get(family.verb.name)
     if opposite and count and rng.random() < 0.35:
         others += [each for each in FAMILIES if each.noun == family.noun and each.verb.name == opposite]
-    nouns = {family.noun}
+    taken = {family.noun}
     while len(others) < count:
-        other = draw_family(rng, held_out=held_out and rng.random() < 0.5)
-        if other.noun not in nouns:
-            nouns.add(other.noun)
+        other = draw_family(rng, nouns, held_out=held_out and rng.random() < 0.5)
+        if other.noun not in taken:
+            taken.add(other.noun)
             others.append(other)
     return others[:count]
 
