@@ -23,3 +23,7 @@ class UnreadableDocument(RetrievalError):
 
 class EncoderFault(Exception):
     """The encoder gave something that are no vectors of its texts. Not the requester's fault; nothing was changed."""
+
+
+class EncoderAway(Exception):
+    """The encoder cannot be had now, and may be later; raised by whoever embeds. The message is for people."""

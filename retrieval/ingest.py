@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float32
 
 from retrieval.chunking import Chunk, chunks
 from retrieval.encoder import Encoder
-from retrieval.errors import Conflict, NotFound, UnreadableDocument
+from retrieval.errors import Conflict, EncoderAway, NotFound, UnreadableDocument
 from retrieval.loaded import LoadedCollections
 from retrieval.options import RetrievalOptions
 from retrieval.parsing.formats import parse
@@ -76,8 +76,9 @@ class Ingest:
             try:
                 busy = await self.step()
                 failures = 0
-            except Exception:  # an encoder or a database that is down must not end the ingest for good
-                log.exception("documents wait to be read: the attempt failed")
+            except Exception as error:  # an encoder or a database that is down must not end the ingest for good
+                unexpected = not isinstance(error, EncoderAway)
+                log.warning("documents wait to be read: %s", error, exc_info=unexpected)
                 failures += 1
                 await asyncio.sleep(min(PAUSE, 2.0**failures))
                 continue
@@ -108,7 +109,7 @@ class Ingest:
         return True
 
     async def _read(self, record: CollectionRecord, taken: Sequence[PendingUpload]) -> list[Read | Unread]:
-        """What becomes of each upload. Raises EncoderFault, or whatever the encoder raises when it is down."""
+        """What becomes of each upload. Raises EncoderFault and EncoderAway."""
         loop = asyncio.get_running_loop()
         outcomes: dict[int, Read | Unread] = {}
         cut: dict[int, tuple[str, list[Chunk]]] = {}

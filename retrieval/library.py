@@ -133,6 +133,11 @@ class Library:
         async with self._database.read() as connection:
             return {"pending": 0, "ready": 0, "failed": 0} | await documents.counts(connection, record)
 
+    async def waiting(self) -> int:
+        """How many documents of all tenants are accepted and not yet read."""
+        async with self._database.read() as connection:
+            return await uploads.count(connection)
+
     async def delete(self, tenant: str, name: str, key: str) -> None:
         """Removes a document; no search finds it when this returns. Raises NotFound."""
         record = await self.collection(tenant, name)

@@ -165,3 +165,8 @@ async def put_back(connection: AsyncConnection, taken: Sequence[PendingUpload]) 
     """Uploads that were taken and, by no fault of theirs, not read: this attempt does not count."""
     back = update(uploads).where(uploads.c.id.in_([pending.id for pending in taken]))
     await connection.execute(back.values(attempts=uploads.c.attempts - 1))
+
+
+async def count(connection: AsyncConnection) -> int:
+    """How many wait."""
+    return (await connection.execute(select(func.count()).select_from(uploads))).scalar_one()

@@ -20,6 +20,7 @@ from serving.encoder.request import (
     Vectors,
 )
 from serving.engine.codec import decode_empty
+from serving.engine.gauges import Gauges
 from serving.engine.request import StartupProgress
 from serving.engine.startup import Startup
 from serving.models.encoder_tokenizer import EncoderTokenizer
@@ -37,8 +38,7 @@ class EncoderService:
         self._embedder: ServedEmbedder | None = None
         self._ending = ""  # why calls end, once they do
         self._startup = Startup(loop)
-        self._stats = EncoderStats()
-        self._news = asyncio.Event()
+        self._gauges = Gauges(EncoderStats(), codec.encode_stats, self._ready_embedder)
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The service as `grpc.aio.Server.add_generic_rpc_handlers` takes it."""
@@ -47,7 +47,7 @@ class EncoderService:
             {
                 "WatchStartup": self._startup.handler(),
                 "Describe": grpc.unary_unary_rpc_method_handler(self._describe, decode_empty, codec.encode_description),
-                "WatchStats": grpc.unary_stream_rpc_method_handler(self._watch_stats, decode_empty, codec.encode_stats),
+                "WatchStats": self._gauges.handler(),
                 "Embed": grpc.unary_unary_rpc_method_handler(
                     self._embed, codec.decode_request, codec.encode_embeddings
                 ),
@@ -68,7 +68,7 @@ class EncoderService:
         """End every call for `reason`, and take no new one."""
         self._ending = self._ending or reason
         self._startup.close(reason)
-        self._wake()
+        self._gauges.close(reason)
 
     async def stop_embedder(self, grace: float) -> None:
         """End the encoder's thread; after `grace` seconds it is left to itself."""
@@ -77,26 +77,12 @@ class EncoderService:
                 await asyncio.wait_for(asyncio.to_thread(self._embedder.stop), grace)
 
     def _take(self, stats: EncoderStats) -> None:
-        self._stats = stats
-        self._wake()
+        self._gauges.publish(stats)
         if self._embedder.failed is not None:
             self._on_failure(self._embedder.failed)
 
-    def _wake(self) -> None:
-        news, self._news = self._news, asyncio.Event()
-        news.set()
-
     async def _describe(self, _: None, context: grpc.aio.ServicerContext) -> EncoderDescription:
         return (await self._ready_embedder(context)).description
-
-    async def _watch_stats(self, _: None, context: grpc.aio.ServicerContext) -> None:
-        await self._ready_embedder(context)
-        await context.send_initial_metadata(())  # tells the gateway that the stream stands
-        while not self._ending:
-            news = self._news
-            await context.write(self._stats)
-            await news.wait()
-        await context.abort(grpc.StatusCode.UNAVAILABLE, self._ending)
 
     async def _embed(self, request: EmbedRequest, context: grpc.aio.ServicerContext) -> Embeddings:
         embedder = await self._ready_embedder(context)

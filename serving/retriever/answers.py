@@ -4,15 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from sqlalchemy import func, select
-
 from retrieval import search
 from retrieval.library import Library
-from retrieval.store import uploads as library_uploads
 from retrieval.store.collections import CollectionRecord
-from retrieval.store.database import Database
 from retrieval.store.documents import DocumentRecord
-from retrieval.store.schema import uploads
+from retrieval.store.uploads import Upload
 from serving.retriever.request import (
     Adding,
     Collection,
@@ -37,9 +33,8 @@ Answer = Callable[[Any], Awaitable[Any]]
 class Answers:
     """Answers calls. Raises `retrieval.errors` and what the encoder raises."""
 
-    def __init__(self, library: Library, database: Database, description: RetrieverDescription) -> None:
+    def __init__(self, library: Library, description: RetrieverDescription) -> None:
         self._library = library
-        self._database = database
         self._description = description
         self._documents = self._searches = 0
         self._search_seconds = 0.0
@@ -58,10 +53,10 @@ class Answers:
 
     async def stats(self) -> RetrieverStats:
         """Gauges and counters as they are now."""
-        async with self._database.read() as connection:
-            waiting = (await connection.execute(select(func.count()).select_from(uploads))).scalar_one()
         index_bytes = self._library.loaded.bytes
-        return RetrieverStats(waiting, index_bytes, self._documents, self._searches, self._search_seconds)
+        return RetrieverStats(
+            await self._library.waiting(), index_bytes, self._documents, self._searches, self._search_seconds
+        )
 
     async def _describe(self, _: None) -> RetrieverDescription:
         return self._description
@@ -81,7 +76,7 @@ class Answers:
 
     async def _add(self, call: Adding) -> Receipts:
         given = [
-            library_uploads.Upload(upload.id, upload.content, upload.media_type, upload.source, upload.metadata)
+            Upload(upload.id, upload.content, upload.media_type, upload.source, upload.metadata)
             for upload in call.uploads
         ]
         receipts = await self._library.add(call.tenant, call.collection, given)

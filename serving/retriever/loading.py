@@ -48,9 +48,7 @@ async def work(
         library = Library(database, folder / "index", encoder, workers=workers, builders=builders, options=options)
         stack.push_async_callback(library.close)
         await library.clean()
-        answers = Answers(
-            library, database, RetrieverDescription(encoder.name, encoder.dimensions, options.document_bytes)
-        )
+        answers = Answers(library, RetrieverDescription(encoder.name, encoder.dimensions, options.document_bytes))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(remote.follow(description), name="follow the encoder")
             tasks.create_task(library.ingest.run(), name="ingest")

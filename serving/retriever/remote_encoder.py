@@ -9,6 +9,7 @@ from pathlib import Path
 import grpc
 
 from retrieval.encoder import Encoder
+from retrieval.errors import EncoderAway
 from serving.encoder import codec
 from serving.encoder.request import EmbedRequest, EncoderDescription, Vectors
 from serving.engine.channel import channel_options
@@ -18,10 +19,6 @@ from serving.models.encoder_recipe import EmbeddingRecipe
 from serving.models.encoder_tokenizer import EncoderTokenizer
 
 PAUSE = 0.2  # seconds before an encoder that failed is asked again
-
-
-class EncoderAway(Exception):
-    """The encoder's process cannot be had now; the message is for people."""
 
 
 class RemoteEncoder:

@@ -7,12 +7,11 @@ from typing import Any
 
 import grpc
 
-from retrieval.errors import Conflict, InvalidRequest, NotFound
-from serving.engine.codec import decode_empty
+from retrieval.errors import Conflict, EncoderAway, InvalidRequest, NotFound
+from serving.engine.gauges import Gauges
 from serving.engine.request import StartupProgress
 from serving.engine.startup import Startup
 from serving.retriever import codec
-from serving.retriever.remote_encoder import EncoderAway
 from serving.retriever.request import RetrieverStats
 
 log = logging.getLogger(__name__)
@@ -36,8 +35,7 @@ class RetrieverService:
         self._answers: Mapping[str, Answer] | None = None
         self._ending = ""  # why calls end, once they do
         self._startup = Startup(loop)
-        self._stats = RetrieverStats()
-        self._news = asyncio.Event()
+        self._gauges = Gauges(RetrieverStats(), codec.encode_stats, self._ready_answers)
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The service as `grpc.aio.Server.add_generic_rpc_handlers` takes it."""
@@ -45,9 +43,8 @@ class RetrieverService:
             name: grpc.unary_unary_rpc_method_handler(self._answering(name), call.decode_request, call.encode_answer)
             for name, call in codec.CALLS.items()
         }
-        watch = grpc.unary_stream_rpc_method_handler(self._watch_stats, decode_empty, codec.encode_stats)
-        startup = {"WatchStartup": self._startup.handler(), "WatchStats": watch}
-        return grpc.method_handlers_generic_handler(codec.SERVICE, startup | calls)
+        streams = {"WatchStartup": self._startup.handler(), "WatchStats": self._gauges.handler()}
+        return grpc.method_handlers_generic_handler(codec.SERVICE, streams | calls)
 
     def report(self, progress: StartupProgress) -> None:
         """Tell every watcher how far the retriever has come."""
@@ -60,19 +57,13 @@ class RetrieverService:
 
     def publish(self, stats: RetrieverStats) -> None:
         """Tell every watcher the gauges, where they changed."""
-        if stats != self._stats:
-            self._stats = stats
-            self._wake()
+        self._gauges.publish(stats)
 
     def close(self, reason: str) -> None:
         """End every stream for `reason`, and take no new call."""
         self._ending = self._ending or reason
         self._startup.close(reason)
-        self._wake()
-
-    def _wake(self) -> None:
-        news, self._news = self._news, asyncio.Event()
-        news.set()
+        self._gauges.close(reason)
 
     def _answering(self, name: str) -> Callable[[Any, grpc.aio.ServicerContext], Awaitable[Any]]:
         async def answer(request: Any, context: grpc.aio.ServicerContext) -> Any:
@@ -86,15 +77,6 @@ class RetrieverService:
                 await context.abort(grpc.StatusCode.INTERNAL, "the retriever failed")
 
         return answer
-
-    async def _watch_stats(self, _: None, context: grpc.aio.ServicerContext) -> None:
-        await self._ready_answers(context)
-        await context.send_initial_metadata(())  # tells the gateway that the stream stands
-        while not self._ending:
-            news = self._news
-            await context.write(self._stats)
-            await news.wait()
-        await context.abort(grpc.StatusCode.UNAVAILABLE, self._ending)
 
     async def _ready_answers(self, context: grpc.aio.ServicerContext) -> Mapping[str, Answer]:
         if self._ending:

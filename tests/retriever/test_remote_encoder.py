@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
+from retrieval.errors import EncoderAway
 from serving.encoder.request import EncoderDescription
-from serving.retriever.remote_encoder import EncoderAway, RemoteEncoder, encoder_of, name_of
+from serving.retriever.remote_encoder import RemoteEncoder, encoder_of, name_of
 from tests.golden_encoders import GOLDEN
 
 FOLDER = GOLDEN / "bert"

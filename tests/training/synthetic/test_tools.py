@@ -13,7 +13,7 @@ from training.synthetic.tools import tool_conversation
 from training.synthetic.tools.families import FAMILIES, free_nouns
 from training.synthetic.tools.schema import bare_noun, draw_family, draw_others
 
-NOUNS = "anchor apple ballad candle chimney dagger engine feather harbour island jacket kettle lantern".split()
+NOUNS = "anchor acorn ballad candle chimney dagger engine feather harbour island jewel kettle lantern".split()
 
 
 def talk(voice: Voice) -> list[Message]:
