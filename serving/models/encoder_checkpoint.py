@@ -17,19 +17,33 @@ ParameterPath = tuple[str | int, ...]
 FIRST_TENSOR = "embeddings.word_embeddings.weight"
 
 _EMBEDDINGS = {"words": "word_embeddings", "positions": "position_embeddings", "types": "token_type_embeddings"}
-_LAYER = {
-    "bert": {
-        "query_key_value": ("attention.self.query", "attention.self.key", "attention.self.value"),
-        "out": ("attention.output.dense",),
-        "attention_norm": ("attention.output.LayerNorm",),
-    },
-    "mpnet": {
-        "query_key_value": ("attention.attn.q", "attention.attn.k", "attention.attn.v"),
-        "out": ("attention.attn.o",),
-        "attention_norm": ("attention.LayerNorm",),
-    },
+_BERT = {
+    "query_key_value": ("attention.self.query", "attention.self.key", "attention.self.value"),
+    "out": ("attention.output.dense",),
+    "attention_norm": ("attention.output.LayerNorm",),
+    "up": ("intermediate.dense",),
+    "down": ("output.dense",),
+    "norm": ("output.LayerNorm",),
 }
-_EVERY_LAYER = {"up": ("intermediate.dense",), "down": ("output.dense",), "norm": ("output.LayerNorm",)}
+_MPNET = _BERT | {
+    "query_key_value": ("attention.attn.q", "attention.attn.k", "attention.attn.v"),
+    "out": ("attention.attn.o",),
+    "attention_norm": ("attention.LayerNorm",),
+}
+_DISTILBERT = {
+    "query_key_value": ("attention.q_lin", "attention.k_lin", "attention.v_lin"),
+    "out": ("attention.out_lin",),
+    "attention_norm": ("sa_layer_norm",),
+    "up": ("ffn.lin1",),
+    "down": ("ffn.lin2",),
+    "norm": ("output_layer_norm",),
+}
+_LAYERS = {
+    "bert": ("encoder.layer", _BERT),
+    "mpnet": ("encoder.layer", _MPNET),
+    "distilbert": ("transformer.layer", _DISTILBERT),
+}
+"""By layout: what the list of layers is called, and what is in one."""
 _SUFFIXES = {"kernel": "weight", "scale": "weight", "embedding": "weight", "bias": "bias"}
 _OLDER = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}  # of TensorFlow's time
 
@@ -63,8 +77,8 @@ def tensor_names(path: ParameterPath, config: EncoderConfig) -> list[str]:
         case ("distances", _):
             return [f"encoder.relative_attention_bias.{suffix}"]
         case ("layers", number, *_, str(module), _):
-            modules = (_LAYER[config.layout] | _EVERY_LAYER)[module]
-            return [f"encoder.layer.{number}.{name}.{suffix}" for name in modules]
+            layers, modules = _LAYERS[config.layout]
+            return [f"{layers}.{number}.{name}.{suffix}" for name in modules[module]]
     raise KeyError(path)
 
 

@@ -43,7 +43,7 @@ class EncoderConfig:
     first_position: int = 0
     token_types: int = 0
     relative_buckets: int = 0
-    layout: Literal["bert", "mpnet"] = "bert"
+    layout: Literal["bert", "mpnet", "distilbert"] = "bert"
 
     def __post_init__(self) -> None:
         if self.hidden_size % self.heads:
@@ -109,11 +109,30 @@ def _mpnet(fields: Fields) -> EncoderConfig:
     return _bert(fields, first_position=2, token_types=0, relative_buckets=buckets, layout="mpnet")
 
 
+def _distilbert(fields: Fields) -> EncoderConfig:
+    """DistilBERT (arXiv 1910.01108): BERT without segments, with names of its own."""
+    activation = fields.get("activation", "gelu")
+    if activation not in ACTIVATIONS:
+        raise fields.refusal("activation", " or ".join(map(repr, ACTIVATIONS)))
+    return EncoderConfig(
+        vocab_size=fields.count("vocab_size"),
+        hidden_size=fields.count("dim"),
+        layers=fields.count("n_layers"),
+        heads=fields.count("n_heads"),
+        mlp_size=fields.count("hidden_dim"),
+        positions=fields.count("max_position_embeddings", 512),
+        norm_eps=1e-12,
+        activation=ACTIVATIONS[activation],
+        layout="distilbert",
+    )
+
+
 FAMILIES: dict[str, Callable[[Fields], EncoderConfig]] = {
     "bert": _bert,
     "roberta": _roberta,
     "xlm-roberta": _roberta,
     "camembert": _roberta,
     "mpnet": _mpnet,
+    "distilbert": _distilbert,
 }
 """By config.json's `model_type`."""

@@ -44,7 +44,7 @@ def test_vectors_are_those_of_sentence_transformers(name):
     assert np.allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-6) == normalised
 
 
-@pytest.mark.parametrize("name", ["bert", "roberta", "mpnet"])
+@pytest.mark.parametrize("name", ["bert", "roberta", "mpnet", "distilbert"])
 def test_padding_and_company_change_nothing(name):
     folder = encoder_folder(name)
     together = vectors(folder, TEXTS[:3])

@@ -1,5 +1,6 @@
 """What config.json and sentence-transformers' files say of an encoder, and what is said where they ask for too much."""
 
+import dataclasses
 import json
 
 import pytest
@@ -45,6 +46,15 @@ def test_roberta_counts_positions_from_the_padding_token_on():
 def test_mpnet_has_distances_and_no_segments():
     config = EncoderConfig.from_json(BERT | {"model_type": "mpnet"})
     assert (config.relative_buckets, config.token_types, config.layout, config.max_tokens) == (32, 0, "mpnet", 62)
+
+
+def test_distilbert_has_names_of_its_own():
+    fields = {"vocab_size": 100, "dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 48, "max_position_embeddings": 64}
+    config = EncoderConfig.from_json(fields | {"model_type": "distilbert"})
+    same = dataclasses.replace(ENCODER, token_types=0, layout="distilbert")
+    assert config == same
+    with pytest.raises(UnsupportedModelError, match="activation is 'silu'"):
+        EncoderConfig.from_json(fields | {"model_type": "distilbert", "activation": "silu"})
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_where_it_is_not_installed_the_command_that_installs_it_is_named(monkeyp
         find_encoder("")
 
 
-@pytest.mark.parametrize("name", ["bert", "roberta", "mpnet"])
+@pytest.mark.parametrize("name", ["bert", "roberta", "mpnet", "distilbert"])
 def test_a_folder_is_found(name):
     assert find_encoder(str(GOLDEN / name)) == GOLDEN / name
 

@@ -50,6 +50,7 @@ ENCODERS: dict[str, tuple[str, list[str], dict[str, Any], str, int | None]] = {
         64,
     ),
     "mpnet": ("MPNet", ROBERTA_SPECIALS, {"max_position_embeddings": 200, "pad_token_id": 1}, "mean", 180),
+    "distilbert": ("DistilBert", BERT_SPECIALS, {"max_position_embeddings": 64, "hidden_dim": 48}, "mean", None),
 }
 
 
@@ -58,7 +59,8 @@ def write_encoder(name: str, folder: Path) -> np.ndarray:
     family, specials, options, pooling, longest = ENCODERS[name]
     tokenizer = word_pieces(specials)
     config = getattr(transformers, f"{family}Config")(**SMALL, vocab_size=len(tokenizer), **options)
-    model = getattr(transformers, f"{family}Model")(config, add_pooling_layer=False).float().eval()
+    unpooled = {} if family == "DistilBert" else {"add_pooling_layer": False}  # which has no pooling to leave out
+    model = getattr(transformers, f"{family}Model")(config, **unpooled).float().eval()
     torch.manual_seed(5)
     randomise(model)
     plain = folder / "plain"
