@@ -18,7 +18,8 @@ from retrieval.encoder import Encoder
 from retrieval.errors import Conflict, EncoderAway, NotFound, UnreadableDocument
 from retrieval.loaded import LoadedCollections
 from retrieval.options import RetrievalOptions
-from retrieval.parsing.formats import parse
+from retrieval.parsing.blocks import ParsedDocument
+from retrieval.parsing.process import Parse
 from retrieval.search import check_encoder
 from retrieval.store import documents, uploads
 from retrieval.store.collections import CollectionRecord
@@ -43,14 +44,16 @@ class Ingest:
         loaded: LoadedCollections,
         encoder: Encoder,
         options: RetrievalOptions,
+        parse: Parse,
         workers: Executor,
         clock: Callable[[], float],
     ) -> None:
-        """`workers` runs the parsers."""
+        """`workers` cuts documents into chunks."""
         self._database = database
         self._loaded = loaded
         self._encoder = encoder
         self._options = options
+        self._parse = parse
         self._workers = workers
         self._clock = clock
         self._limit = min(options.chunk_tokens, encoder.max_tokens)
@@ -118,7 +121,9 @@ class Ingest:
                 check_encoder(record.encoder, self._encoder)
                 if pending.attempts > ATTEMPTS:
                     raise UnreadableDocument(f"{ATTEMPTS} attempts to read it failed or ended the process")
-                cut[pending.id] = await loop.run_in_executor(self._workers, self._cut, pending.upload)
+                upload = pending.upload
+                document = await self._parse(upload.content, upload.source, upload.media_type)
+                cut[pending.id] = await loop.run_in_executor(self._workers, self._cut, upload, document)
             except (UnreadableDocument, Conflict) as error:
                 outcomes[pending.id] = Unread(pending, str(error))
         vectors, usable = await self._vectors([chunk for _, chunks_ in cut.values() for chunk in chunks_])
@@ -135,8 +140,7 @@ class Ingest:
                 start += len(own)
         return [outcomes[pending.id] for pending in taken]
 
-    def _cut(self, upload: Upload) -> tuple[str, list[Chunk]]:
-        document = parse(upload.content, upload.source, upload.media_type)
+    def _cut(self, upload: Upload, document: ParsedDocument) -> tuple[str, list[Chunk]]:
         if not document.title and isinstance(upload.metadata.get("title"), str):
             document = replace(document, title=upload.metadata["title"])
         return document.title, chunks(document, self._encoder.spans, self._limit, self._overlap)

@@ -21,6 +21,7 @@ from retrieval.index.policy import IndexPolicy
 from retrieval.ingest import Ingest
 from retrieval.loaded import LoadedCollections
 from retrieval.options import RetrievalOptions
+from retrieval.parsing.process import Parse
 from retrieval.recent import Recent
 from retrieval.rerank import Rerank
 from retrieval.search import Hit, Query, Search, check_encoder
@@ -43,6 +44,7 @@ class Library:
         folder: Path,
         encoder: Encoder,
         *,
+        parse: Parse,
         workers: Executor,
         builders: Executor,
         options: RetrievalOptions | None = None,
@@ -50,8 +52,8 @@ class Library:
         rerank: Rerank | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`folder` is for indexes and has one library at a time. `workers` runs searches and parsers, `builders` what
-        may take minutes."""
+        """`folder` is for indexes and has one library at a time. `parse` reads documents, `workers` runs
+        searches, `builders` what may take minutes."""
         options = options or RetrievalOptions()
         policy = policy or IndexPolicy(recall=options.recall)
         self._database = database
@@ -66,7 +68,7 @@ class Library:
             options.index_idle,
             clock,
         )
-        self.ingest = Ingest(database, self.loaded, encoder, options, workers, clock)
+        self.ingest = Ingest(database, self.loaded, encoder, options, parse, workers, clock)
         self._search = Search(database, encoder, workers, options.candidates, rerank)
         self._searches: Recent[list[Hit]] = Recent(SEARCHES)
 

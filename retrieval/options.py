@@ -16,6 +16,9 @@ class RetrievalOptions:
     """The options of ingest, indexes and search."""
 
     document_bytes: int = _option(32 * 2**20, "Bytes of the largest document that is taken.", ge=1)
+    parse_seconds: float = _option(
+        60.0, "Seconds that parsing a document may take; then it counts as unreadable.", gt=0
+    )
     chunk_tokens: int = _option(200, "Tokens of a chunk at most, its headings included.", ge=16, le=8192)
     chunk_overlap: int = _option(40, "Tokens that a chunk repeats of the one before it, where a section is cut.", ge=0)
     embed_batch: int = _option(64, "Chunks that go to the encoder at once.", ge=1)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from retrieval.errors import InvalidRequest
 from retrieval.library import Library
+from retrieval.parsing.process import ParserProcess
 from retrieval.store.database import Database
 from serving.engine.request import StartupProgress
 from serving.retriever.answers import Answers
@@ -45,7 +46,16 @@ async def work(
         encoder = encoder_of(remote, description, encoder_folder)
         workers = stack.enter_context(_threads(os.cpu_count() or 1, "worker"))
         builders = stack.enter_context(_threads(1, "builder"))
-        library = Library(database, folder / "index", encoder, workers=workers, builders=builders, options=options)
+        parser = stack.enter_context(ParserProcess(options.parse_seconds))
+        library = Library(
+            database,
+            folder / "index",
+            encoder,
+            parse=parser.parse,
+            workers=workers,
+            builders=builders,
+            options=options,
+        )
         stack.push_async_callback(library.close)
         await library.clean()
         answers = Answers(library, RetrieverDescription(encoder.name, encoder.dimensions, options.document_bytes))

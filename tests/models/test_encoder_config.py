@@ -49,7 +49,14 @@ def test_mpnet_has_distances_and_no_segments():
 
 
 def test_distilbert_has_names_of_its_own():
-    fields = {"vocab_size": 100, "dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 48, "max_position_embeddings": 64}
+    fields = {
+        "vocab_size": 100,
+        "dim": 32,
+        "n_layers": 2,
+        "n_heads": 4,
+        "hidden_dim": 48,
+        "max_position_embeddings": 64,
+    }
     config = EncoderConfig.from_json(fields | {"model_type": "distilbert"})
     same = dataclasses.replace(ENCODER, token_types=0, layout="distilbert")
     assert config == same

