@@ -48,7 +48,7 @@ requirements: .venv/dev.stamp
 # An older generator, whose code protobuf 6 and 7 both accept.
 protocol: .venv/bin/uv
 	$(BIN)/uv run --no-project --with grpcio-tools==1.76.0 python -m grpc_tools.protoc -I. --python_out=. \
-		serving/engine/engine.proto serving/encoder/encoder.proto serving/retriever/retriever.proto
+		serving/process/process.proto serving/engine/engine.proto serving/encoder/encoder.proto serving/retriever/retriever.proto
 
 clean:
 	rm -rf .venv build *.egg-info

@@ -12,7 +12,7 @@ from serving.encoder import loading
 from serving.encoder.embedder import Embedder
 from serving.encoder.options import EncoderOptions
 from serving.encoder.server import serve_process
-from serving.engine.request import StartupProgress
+from serving.process.progress import StartupProgress
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from serving.engine.engine import Engine
 from serving.engine.options import EngineOptions
-from serving.engine.request import StartupProgress
 from serving.engine.server import serve_process
+from serving.process.progress import StartupProgress
 
 
 def main() -> None:

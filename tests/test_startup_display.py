@@ -4,8 +4,9 @@ import io
 
 from rich.console import Console
 
-from serving.engine.request import EngineDescription, StartupProgress
+from serving.engine.request import EngineDescription
 from serving.fleet.replica import Replica, ReplicaState
+from serving.process.progress import StartupProgress
 from serving.startup_display import StartupDisplay
 
 ENGINE = EngineDescription(

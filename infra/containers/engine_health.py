@@ -11,6 +11,7 @@ import sys
 import grpc
 
 from serving.engine import codec
+from serving.process.codec import decode_progress, encode_empty
 
 TIMEOUT = 8.0  # seconds
 
@@ -33,9 +34,9 @@ def ask(address: str, *, ready: bool) -> str:
     """What the engine says: the model that it serves, or the newest stage of its start. Raises grpc.RpcError."""
     with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
         if ready:
-            describe = channel.unary_unary(codec.METHODS["Describe"], codec.encode_empty, codec.decode_description)
+            describe = channel.unary_unary(codec.METHODS["Describe"], encode_empty, codec.decode_description)
             return f"serves {describe(None, timeout=TIMEOUT).model}"
-        watch = channel.unary_stream(codec.METHODS["WatchStartup"], codec.encode_empty, codec.decode_progress)
+        watch = channel.unary_stream(codec.METHODS["WatchStartup"], encode_empty, decode_progress)
         return next(iter(watch(None, timeout=TIMEOUT))).stage
 
 

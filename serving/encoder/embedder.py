@@ -11,8 +11,8 @@ import numpy as np
 from serving.encoder.batcher import Batch, Batcher, BatchShape
 from serving.encoder.programs import packed
 from serving.encoder.request import EncoderDescription, EncoderStats, TokenIds, Vectors
-from serving.engine.compiled_programs import CompiledPrograms
 from serving.models.encoder_tokenizer import EncoderTokenizer
+from serving.process.compiled_programs import CompiledPrograms
 
 
 class Embedder:

@@ -22,28 +22,28 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from serving.engine import engine_pb2 as serving_dot_engine_dot_engine__pb2
+from serving.process import process_pb2 as serving_dot_process_dot_process__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dserving/encoder/encoder.proto\x12\x14tradewind.encoder.v1\x1a\x1bserving/engine/engine.proto\"\x9a\x01\n\x12\x45ncoderDescription\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\ndimensions\x18\x02 \x01(\r\x12\x12\n\nmax_tokens\x18\x03 \x01(\r\x12\x12\n\nvocab_size\x18\x04 \x01(\r\x12\x12\n\nnormalised\x18\x05 \x01(\x08\x12\x10\n\x08platform\x18\x06 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x07 \x01(\t\"`\n\x0c\x45ncoderStats\x12\x0f\n\x07waiting\x18\x01 \x01(\r\x12\x0f\n\x07\x62\x61tches\x18\x02 \x01(\x04\x12\r\n\x05texts\x18\x03 \x01(\x04\x12\x0e\n\x06tokens\x18\x04 \x01(\x04\x12\x0f\n\x07padding\x18\x05 \x01(\x04\"\x17\n\x08TokenIds\x12\x0b\n\x03ids\x18\x01 \x03(\r\"O\n\x05Input\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12-\n\x03ids\x18\x02 \x01(\x0b\x32\x1e.tradewind.encoder.v1.TokenIdsH\x00\x42\x07\n\x05input\"M\n\x0c\x45mbedRequest\x12+\n\x06inputs\x18\x01 \x03(\x0b\x32\x1b.tradewind.encoder.v1.Input\x12\x10\n\x08truncate\x18\x02 \x01(\x08\"3\n\nEmbeddings\x12\x0f\n\x07vectors\x18\x01 \x01(\x0c\x12\x14\n\x0ctoken_counts\x18\x02 \x03(\r2\xce\x02\n\x07\x45ncoder\x12R\n\x0cWatchStartup\x12\x1a.tradewind.engine.v1.Empty\x1a$.tradewind.engine.v1.StartupProgress0\x01\x12P\n\x08\x44\x65scribe\x12\x1a.tradewind.engine.v1.Empty\x1a(.tradewind.encoder.v1.EncoderDescription\x12N\n\nWatchStats\x12\x1a.tradewind.engine.v1.Empty\x1a\".tradewind.encoder.v1.EncoderStats0\x01\x12M\n\x05\x45mbed\x12\".tradewind.encoder.v1.EmbedRequest\x1a .tradewind.encoder.v1.Embeddingsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dserving/encoder/encoder.proto\x12\x14tradewind.encoder.v1\x1a\x1dserving/process/process.proto\"\x9a\x01\n\x12\x45ncoderDescription\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\ndimensions\x18\x02 \x01(\r\x12\x12\n\nmax_tokens\x18\x03 \x01(\r\x12\x12\n\nvocab_size\x18\x04 \x01(\r\x12\x12\n\nnormalised\x18\x05 \x01(\x08\x12\x10\n\x08platform\x18\x06 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x07 \x01(\t\"`\n\x0c\x45ncoderStats\x12\x0f\n\x07waiting\x18\x01 \x01(\r\x12\x0f\n\x07\x62\x61tches\x18\x02 \x01(\x04\x12\r\n\x05texts\x18\x03 \x01(\x04\x12\x0e\n\x06tokens\x18\x04 \x01(\x04\x12\x0f\n\x07padding\x18\x05 \x01(\x04\"\x17\n\x08TokenIds\x12\x0b\n\x03ids\x18\x01 \x03(\r\"O\n\x05Input\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12-\n\x03ids\x18\x02 \x01(\x0b\x32\x1e.tradewind.encoder.v1.TokenIdsH\x00\x42\x07\n\x05input\"M\n\x0c\x45mbedRequest\x12+\n\x06inputs\x18\x01 \x03(\x0b\x32\x1b.tradewind.encoder.v1.Input\x12\x10\n\x08truncate\x18\x02 \x01(\x08\"3\n\nEmbeddings\x12\x0f\n\x07vectors\x18\x01 \x01(\x0c\x12\x14\n\x0ctoken_counts\x18\x02 \x03(\r2\xd2\x02\n\x07\x45ncoder\x12T\n\x0cWatchStartup\x12\x1b.tradewind.process.v1.Empty\x1a%.tradewind.process.v1.StartupProgress0\x01\x12Q\n\x08\x44\x65scribe\x12\x1b.tradewind.process.v1.Empty\x1a(.tradewind.encoder.v1.EncoderDescription\x12O\n\nWatchStats\x12\x1b.tradewind.process.v1.Empty\x1a\".tradewind.encoder.v1.EncoderStats0\x01\x12M\n\x05\x45mbed\x12\".tradewind.encoder.v1.EmbedRequest\x1a .tradewind.encoder.v1.Embeddingsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'serving.encoder.encoder_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ENCODERDESCRIPTION']._serialized_start=85
-  _globals['_ENCODERDESCRIPTION']._serialized_end=239
-  _globals['_ENCODERSTATS']._serialized_start=241
-  _globals['_ENCODERSTATS']._serialized_end=337
-  _globals['_TOKENIDS']._serialized_start=339
-  _globals['_TOKENIDS']._serialized_end=362
-  _globals['_INPUT']._serialized_start=364
-  _globals['_INPUT']._serialized_end=443
-  _globals['_EMBEDREQUEST']._serialized_start=445
-  _globals['_EMBEDREQUEST']._serialized_end=522
-  _globals['_EMBEDDINGS']._serialized_start=524
-  _globals['_EMBEDDINGS']._serialized_end=575
-  _globals['_ENCODER']._serialized_start=578
-  _globals['_ENCODER']._serialized_end=912
+  _globals['_ENCODERDESCRIPTION']._serialized_start=87
+  _globals['_ENCODERDESCRIPTION']._serialized_end=241
+  _globals['_ENCODERSTATS']._serialized_start=243
+  _globals['_ENCODERSTATS']._serialized_end=339
+  _globals['_TOKENIDS']._serialized_start=341
+  _globals['_TOKENIDS']._serialized_end=364
+  _globals['_INPUT']._serialized_start=366
+  _globals['_INPUT']._serialized_end=445
+  _globals['_EMBEDREQUEST']._serialized_start=447
+  _globals['_EMBEDREQUEST']._serialized_end=524
+  _globals['_EMBEDDINGS']._serialized_start=526
+  _globals['_EMBEDDINGS']._serialized_end=577
+  _globals['_ENCODER']._serialized_start=580
+  _globals['_ENCODER']._serialized_end=918
 # @@protoc_insertion_point(module_scope)

@@ -12,14 +12,14 @@ from serving.encoder.embedder import Embedder
 from serving.encoder.options import EncoderOptions
 from serving.encoder.programs import Embed
 from serving.encoder.request import EncoderDescription
-from serving.engine.compiled_programs import CompiledPrograms, keep_compiled_in
-from serving.engine.request import StartupProgress
 from serving.models import encoder_checkpoint
 from serving.models.checkpoint import fingerprint
 from serving.models.encoder_config import EncoderConfig
 from serving.models.encoder_folder import DEFAULT_NAME
 from serving.models.encoder_recipe import EmbeddingRecipe
 from serving.models.encoder_tokenizer import EncoderTokenizer
+from serving.process.compiled_programs import CompiledPrograms, keep_compiled_in
+from serving.process.progress import StartupProgress
 
 ESSENTIAL = 1
 """Shapes that are compiled before serving begins: the first one of `batch_shapes` serves any text."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from serving.engine.options import flags_of, option
+from serving.process.options import flags_of, option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,9 @@ from jaxtyping import Int
 
 from serving.encoder.batcher import BatchShape
 from serving.encoder.request import TokenIds
-from serving.engine.compiled_programs import Program
 from serving.models.encoder import Encoder, embed
 from serving.models.encoder_recipe import EmbeddingRecipe
+from serving.process.compiled_programs import Program
 
 
 class Embed:

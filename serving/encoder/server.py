@@ -8,9 +8,9 @@ from typing import NoReturn
 
 from serving.encoder.options import EncoderOptions
 from serving.encoder.service import EncoderService, ServedEmbedder
-from serving.engine.channel import started_server
-from serving.engine.process import GRACE, Ending, explained, run_to_end
-from serving.engine.request import StartupProgress
+from serving.process.channel import started_server
+from serving.process.ending import GRACE, Ending, explained, run_to_end
+from serving.process.progress import StartupProgress
 
 log = logging.getLogger(__name__)
 

@@ -19,11 +19,11 @@ from serving.encoder.request import (
     TokenIds,
     Vectors,
 )
-from serving.engine.codec import decode_empty
-from serving.engine.gauges import Gauges
-from serving.engine.request import StartupProgress
-from serving.engine.startup import Startup
 from serving.models.encoder_tokenizer import EncoderTokenizer
+from serving.process.codec import decode_empty
+from serving.process.gauges import Gauges
+from serving.process.progress import StartupProgress
+from serving.process.startup import Startup
 
 
 class EncoderService:

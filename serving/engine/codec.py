@@ -18,7 +18,6 @@ from serving.engine.request import (
     FinishReason,
     GenerationRequest,
     SamplingParams,
-    StartupProgress,
     Timings,
     TokenLogprobs,
 )
@@ -37,25 +36,6 @@ class StepOutput:
 
     deltas: tuple[Delta, ...]
     stats: EngineStats
-
-
-def encode_empty(_: None) -> bytes:
-    """The request of the calls that take no argument."""
-    return b""
-
-
-def decode_empty(_: bytes) -> None:
-    """The request of the calls that take no argument."""
-
-
-def encode_progress(progress: StartupProgress) -> bytes:
-    """Serialize one stage of an engine's start."""
-    return _flat(pb.StartupProgress, progress).SerializeToString()
-
-
-def decode_progress(data: bytes) -> StartupProgress:
-    """The inverse of `encode_progress`."""
-    return _value(StartupProgress, pb.StartupProgress.FromString(data))
 
 
 def encode_description(description: EngineDescription) -> bytes:
@@ -251,7 +231,6 @@ def _read_optional(message: Message, name: str) -> Any:
 
 _READERS = {
     SamplingParams: _readers(pb.SamplingParams),
-    StartupProgress: _readers(pb.StartupProgress),
     EngineDescription: _readers(pb.EngineDescription),
     EngineStats: _readers(pb.EngineStats),
     Member: _readers(pb.Member),

@@ -11,8 +11,8 @@ from serving.engine.engine import Engine
 from serving.engine.loading import plan_layout
 from serving.engine.member import JOIN_SECONDS, ProcessGroup
 from serving.engine.options import EngineOptions
-from serving.engine.request import StartupProgress
 from serving.models.config import DecoderConfig
+from serving.process.progress import StartupProgress
 from sharding.layout import Layout
 from sharding.mesh import ShardingError
 

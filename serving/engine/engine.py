@@ -19,17 +19,11 @@ from serving.engine.loading import Loaded, load
 from serving.engine.options import EngineOptions
 from serving.engine.pace import Pace
 from serving.engine.pages import PagePool
-from serving.engine.request import (
-    Delta,
-    EngineDescription,
-    EngineStats,
-    FinishReason,
-    GenerationRequest,
-    StartupProgress,
-)
+from serving.engine.request import Delta, EngineDescription, EngineStats, FinishReason, GenerationRequest
 from serving.engine.runner import Dispatched, Runner
 from serving.engine.scheduler import Scheduler
 from serving.engine.turns import Cancel, Command, CommandQueue, Turn
+from serving.process.progress import StartupProgress
 
 log = logging.getLogger(__name__)
 

@@ -22,9 +22,10 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from serving.process import process_pb2 as serving_dot_process_dot_process__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bserving/engine/engine.proto\x12\x13tradewind.engine.v1\"\x07\n\x05\x45mpty\"N\n\x0fStartupProgress\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0c\n\x04\x64one\x18\x02 \x01(\r\x12\r\n\x05total\x18\x03 \x01(\r\x12\x0f\n\x07message\x18\x04 \x01(\t\"\xcc\x01\n\x11\x45ngineDescription\x12\r\n\x05model\x18\x01 \x01(\t\x12\x13\n\x0bmax_context\x18\x02 \x01(\r\x12\x12\n\nvocab_size\x18\x03 \x01(\r\x12\x10\n\x08max_rows\x18\x04 \x01(\r\x12\x11\n\tpage_size\x18\x05 \x01(\r\x12\r\n\x05pages\x18\x06 \x01(\r\x12\r\n\x05\x64type\x18\x07 \x01(\t\x12\x10\n\x08platform\x18\x08 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\t \x01(\t\x12\x15\n\reos_token_ids\x18\n \x03(\r\"`\n\x07\x43ommand\x12\x38\n\x06submit\x18\x01 \x01(\x0b\x32&.tradewind.engine.v1.GenerationRequestH\x00\x12\x10\n\x06\x63\x61ncel\x18\x02 \x01(\tH\x00\x42\t\n\x07\x63ommand\"\xf0\x03\n\x0eSamplingParams\x12\x12\n\nmax_tokens\x18\x01 \x01(\r\x12\x12\n\nmin_tokens\x18\x02 \x01(\r\x12\x13\n\x0btemperature\x18\x03 \x01(\x02\x12\r\n\x05top_k\x18\x04 \x01(\r\x12\r\n\x05top_p\x18\x05 \x01(\x02\x12\r\n\x05min_p\x18\x06 \x01(\x02\x12\x1a\n\x12repetition_penalty\x18\x07 \x01(\x02\x12\x18\n\x10presence_penalty\x18\x08 \x01(\x02\x12\x19\n\x11\x66requency_penalty\x18\t \x01(\x02\x12\x0c\n\x04seed\x18\n \x01(\x04\x12\x46\n\nlogit_bias\x18\x0b \x03(\x0b\x32\x32.tradewind.engine.v1.SamplingParams.LogitBiasEntry\x12\x19\n\x11\x61llowed_token_ids\x18\x0c \x03(\r\x12\x16\n\x0estop_token_ids\x18\r \x03(\r\x12\x12\n\nignore_eos\x18\x0e \x01(\x08\x12\x15\n\x08logprobs\x18\x0f \x01(\rH\x00\x88\x01\x01\x12\x1c\n\x0fprompt_logprobs\x18\x10 \x01(\rH\x01\x88\x01\x01\x1a\x30\n\x0eLogitBiasEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\x42\x0b\n\t_logprobsB\x12\n\x10_prompt_logprobs\"\x86\x01\n\x11GenerationRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x03(\r\x12\x35\n\x08sampling\x18\x03 \x01(\x0b\x32#.tradewind.engine.v1.SamplingParams\x12\x0c\n\x04salt\x18\x04 \x01(\t\x12\x10\n\x08priority\x18\x05 \x01(\x11\"\x96\x01\n\x0e\x46ollowerReport\x12-\n\x06member\x18\x01 \x01(\x0b\x32\x1b.tradewind.engine.v1.MemberH\x00\x12\x38\n\x06loaded\x18\x02 \x01(\x0b\x32&.tradewind.engine.v1.EngineDescriptionH\x00\x12\x11\n\x07leaving\x18\x03 \x01(\tH\x00\x42\x08\n\x06report\"\xb6\x01\n\x06Member\x12\x0f\n\x07process\x18\x01 \x01(\r\x12\x11\n\tprocesses\x18\x02 \x01(\r\x12\x0c\n\x04host\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x39\n\x07options\x18\x05 \x03(\x0b\x32(.tradewind.engine.v1.Member.OptionsEntry\x1a.\n\x0cOptionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"L\n\x04Turn\x12.\n\x08\x63ommands\x18\x01 \x03(\x0b\x32\x1c.tradewind.engine.v1.Command\x12\x14\n\x0c\x64\x65\x63ode_steps\x18\x02 \x01(\r\"i\n\nStepOutput\x12*\n\x06\x64\x65ltas\x18\x01 \x03(\x0b\x32\x1a.tradewind.engine.v1.Delta\x12/\n\x05stats\x18\x02 \x01(\x0b\x32 .tradewind.engine.v1.EngineStats\"i\n\rTokenLogprobs\x12\r\n\x05token\x18\x01 \x01(\r\x12\x0f\n\x07logprob\x18\x02 \x01(\x02\x12\x12\n\ntop_tokens\x18\x03 \x03(\r\x12\x14\n\x0ctop_logprobs\x18\x04 \x03(\x02\x12\x0e\n\x06\x61\x62sent\x18\x05 \x01(\x08\"T\n\x07Timings\x12\x0f\n\x07\x61rrived\x18\x01 \x01(\x01\x12\x11\n\tscheduled\x18\x02 \x01(\x01\x12\x13\n\x0b\x66irst_token\x18\x03 \x01(\x01\x12\x10\n\x08\x66inished\x18\x04 \x01(\x01\"\xaa\x02\n\x05\x44\x65lta\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tokens\x18\x02 \x03(\r\x12\x34\n\x08logprobs\x18\x03 \x03(\x0b\x32\".tradewind.engine.v1.TokenLogprobs\x12;\n\x0fprompt_logprobs\x18\x04 \x03(\x0b\x32\".tradewind.engine.v1.TokenLogprobs\x12\x15\n\rcached_tokens\x18\x05 \x01(\r\x12\x15\n\rfinish_reason\x18\x06 \x01(\t\x12\x17\n\nstop_token\x18\x07 \x01(\rH\x00\x88\x01\x01\x12\r\n\x05\x65rror\x18\x08 \x01(\t\x12-\n\x07timings\x18\t \x01(\x0b\x32\x1c.tradewind.engine.v1.TimingsB\r\n\x0b_stop_token\"\xc8\x01\n\x0b\x45ngineStats\x12\x0f\n\x07running\x18\x01 \x01(\r\x12\x0f\n\x07waiting\x18\x02 \x01(\r\x12\x12\n\npages_used\x18\x03 \x01(\r\x12\x13\n\x0bpages_total\x18\x04 \x01(\r\x12\x16\n\x0eprefix_queries\x18\x05 \x01(\x04\x12\x13\n\x0bprefix_hits\x18\x06 \x01(\x04\x12\x13\n\x0bpreemptions\x18\x07 \x01(\x04\x12\r\n\x05steps\x18\x08 \x01(\x04\x12\x1d\n\x15\x63ompiles_after_warmup\x18\t \x01(\r2\xfb\x01\n\x06\x45ngine\x12R\n\x0cWatchStartup\x12\x1a.tradewind.engine.v1.Empty\x1a$.tradewind.engine.v1.StartupProgress0\x01\x12N\n\x08\x44\x65scribe\x12\x1a.tradewind.engine.v1.Empty\x1a&.tradewind.engine.v1.EngineDescription\x12M\n\x08Generate\x12\x1c.tradewind.engine.v1.Command\x1a\x1f.tradewind.engine.v1.StepOutput(\x01\x30\x01\x32W\n\x07Replica\x12L\n\x06\x46ollow\x12#.tradewind.engine.v1.FollowerReport\x1a\x19.tradewind.engine.v1.Turn(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bserving/engine/engine.proto\x12\x13tradewind.engine.v1\x1a\x1dserving/process/process.proto\"\xcc\x01\n\x11\x45ngineDescription\x12\r\n\x05model\x18\x01 \x01(\t\x12\x13\n\x0bmax_context\x18\x02 \x01(\r\x12\x12\n\nvocab_size\x18\x03 \x01(\r\x12\x10\n\x08max_rows\x18\x04 \x01(\r\x12\x11\n\tpage_size\x18\x05 \x01(\r\x12\r\n\x05pages\x18\x06 \x01(\r\x12\r\n\x05\x64type\x18\x07 \x01(\t\x12\x10\n\x08platform\x18\x08 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\t \x01(\t\x12\x15\n\reos_token_ids\x18\n \x03(\r\"`\n\x07\x43ommand\x12\x38\n\x06submit\x18\x01 \x01(\x0b\x32&.tradewind.engine.v1.GenerationRequestH\x00\x12\x10\n\x06\x63\x61ncel\x18\x02 \x01(\tH\x00\x42\t\n\x07\x63ommand\"\xf0\x03\n\x0eSamplingParams\x12\x12\n\nmax_tokens\x18\x01 \x01(\r\x12\x12\n\nmin_tokens\x18\x02 \x01(\r\x12\x13\n\x0btemperature\x18\x03 \x01(\x02\x12\r\n\x05top_k\x18\x04 \x01(\r\x12\r\n\x05top_p\x18\x05 \x01(\x02\x12\r\n\x05min_p\x18\x06 \x01(\x02\x12\x1a\n\x12repetition_penalty\x18\x07 \x01(\x02\x12\x18\n\x10presence_penalty\x18\x08 \x01(\x02\x12\x19\n\x11\x66requency_penalty\x18\t \x01(\x02\x12\x0c\n\x04seed\x18\n \x01(\x04\x12\x46\n\nlogit_bias\x18\x0b \x03(\x0b\x32\x32.tradewind.engine.v1.SamplingParams.LogitBiasEntry\x12\x19\n\x11\x61llowed_token_ids\x18\x0c \x03(\r\x12\x16\n\x0estop_token_ids\x18\r \x03(\r\x12\x12\n\nignore_eos\x18\x0e \x01(\x08\x12\x15\n\x08logprobs\x18\x0f \x01(\rH\x00\x88\x01\x01\x12\x1c\n\x0fprompt_logprobs\x18\x10 \x01(\rH\x01\x88\x01\x01\x1a\x30\n\x0eLogitBiasEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\x42\x0b\n\t_logprobsB\x12\n\x10_prompt_logprobs\"\x86\x01\n\x11GenerationRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x03(\r\x12\x35\n\x08sampling\x18\x03 \x01(\x0b\x32#.tradewind.engine.v1.SamplingParams\x12\x0c\n\x04salt\x18\x04 \x01(\t\x12\x10\n\x08priority\x18\x05 \x01(\x11\"\x96\x01\n\x0e\x46ollowerReport\x12-\n\x06member\x18\x01 \x01(\x0b\x32\x1b.tradewind.engine.v1.MemberH\x00\x12\x38\n\x06loaded\x18\x02 \x01(\x0b\x32&.tradewind.engine.v1.EngineDescriptionH\x00\x12\x11\n\x07leaving\x18\x03 \x01(\tH\x00\x42\x08\n\x06report\"\xb6\x01\n\x06Member\x12\x0f\n\x07process\x18\x01 \x01(\r\x12\x11\n\tprocesses\x18\x02 \x01(\r\x12\x0c\n\x04host\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x39\n\x07options\x18\x05 \x03(\x0b\x32(.tradewind.engine.v1.Member.OptionsEntry\x1a.\n\x0cOptionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"L\n\x04Turn\x12.\n\x08\x63ommands\x18\x01 \x03(\x0b\x32\x1c.tradewind.engine.v1.Command\x12\x14\n\x0c\x64\x65\x63ode_steps\x18\x02 \x01(\r\"i\n\nStepOutput\x12*\n\x06\x64\x65ltas\x18\x01 \x03(\x0b\x32\x1a.tradewind.engine.v1.Delta\x12/\n\x05stats\x18\x02 \x01(\x0b\x32 .tradewind.engine.v1.EngineStats\"i\n\rTokenLogprobs\x12\r\n\x05token\x18\x01 \x01(\r\x12\x0f\n\x07logprob\x18\x02 \x01(\x02\x12\x12\n\ntop_tokens\x18\x03 \x03(\r\x12\x14\n\x0ctop_logprobs\x18\x04 \x03(\x02\x12\x0e\n\x06\x61\x62sent\x18\x05 \x01(\x08\"T\n\x07Timings\x12\x0f\n\x07\x61rrived\x18\x01 \x01(\x01\x12\x11\n\tscheduled\x18\x02 \x01(\x01\x12\x13\n\x0b\x66irst_token\x18\x03 \x01(\x01\x12\x10\n\x08\x66inished\x18\x04 \x01(\x01\"\xaa\x02\n\x05\x44\x65lta\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tokens\x18\x02 \x03(\r\x12\x34\n\x08logprobs\x18\x03 \x03(\x0b\x32\".tradewind.engine.v1.TokenLogprobs\x12;\n\x0fprompt_logprobs\x18\x04 \x03(\x0b\x32\".tradewind.engine.v1.TokenLogprobs\x12\x15\n\rcached_tokens\x18\x05 \x01(\r\x12\x15\n\rfinish_reason\x18\x06 \x01(\t\x12\x17\n\nstop_token\x18\x07 \x01(\rH\x00\x88\x01\x01\x12\r\n\x05\x65rror\x18\x08 \x01(\t\x12-\n\x07timings\x18\t \x01(\x0b\x32\x1c.tradewind.engine.v1.TimingsB\r\n\x0b_stop_token\"\xc8\x01\n\x0b\x45ngineStats\x12\x0f\n\x07running\x18\x01 \x01(\r\x12\x0f\n\x07waiting\x18\x02 \x01(\r\x12\x12\n\npages_used\x18\x03 \x01(\r\x12\x13\n\x0bpages_total\x18\x04 \x01(\r\x12\x16\n\x0eprefix_queries\x18\x05 \x01(\x04\x12\x13\n\x0bprefix_hits\x18\x06 \x01(\x04\x12\x13\n\x0bpreemptions\x18\x07 \x01(\x04\x12\r\n\x05steps\x18\x08 \x01(\x04\x12\x1d\n\x15\x63ompiles_after_warmup\x18\t \x01(\r2\xfe\x01\n\x06\x45ngine\x12T\n\x0cWatchStartup\x12\x1b.tradewind.process.v1.Empty\x1a%.tradewind.process.v1.StartupProgress0\x01\x12O\n\x08\x44\x65scribe\x12\x1b.tradewind.process.v1.Empty\x1a&.tradewind.engine.v1.EngineDescription\x12M\n\x08Generate\x12\x1c.tradewind.engine.v1.Command\x1a\x1f.tradewind.engine.v1.StepOutput(\x01\x30\x01\x32W\n\x07Replica\x12L\n\x06\x46ollow\x12#.tradewind.engine.v1.FollowerReport\x1a\x19.tradewind.engine.v1.Turn(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,40 +36,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SAMPLINGPARAMS_LOGITBIASENTRY']._serialized_options = b'8\001'
   _globals['_MEMBER_OPTIONSENTRY']._loaded_options = None
   _globals['_MEMBER_OPTIONSENTRY']._serialized_options = b'8\001'
-  _globals['_EMPTY']._serialized_start=52
-  _globals['_EMPTY']._serialized_end=59
-  _globals['_STARTUPPROGRESS']._serialized_start=61
-  _globals['_STARTUPPROGRESS']._serialized_end=139
-  _globals['_ENGINEDESCRIPTION']._serialized_start=142
-  _globals['_ENGINEDESCRIPTION']._serialized_end=346
-  _globals['_COMMAND']._serialized_start=348
-  _globals['_COMMAND']._serialized_end=444
-  _globals['_SAMPLINGPARAMS']._serialized_start=447
-  _globals['_SAMPLINGPARAMS']._serialized_end=943
-  _globals['_SAMPLINGPARAMS_LOGITBIASENTRY']._serialized_start=862
-  _globals['_SAMPLINGPARAMS_LOGITBIASENTRY']._serialized_end=910
-  _globals['_GENERATIONREQUEST']._serialized_start=946
-  _globals['_GENERATIONREQUEST']._serialized_end=1080
-  _globals['_FOLLOWERREPORT']._serialized_start=1083
-  _globals['_FOLLOWERREPORT']._serialized_end=1233
-  _globals['_MEMBER']._serialized_start=1236
-  _globals['_MEMBER']._serialized_end=1418
-  _globals['_MEMBER_OPTIONSENTRY']._serialized_start=1372
-  _globals['_MEMBER_OPTIONSENTRY']._serialized_end=1418
-  _globals['_TURN']._serialized_start=1420
-  _globals['_TURN']._serialized_end=1496
-  _globals['_STEPOUTPUT']._serialized_start=1498
-  _globals['_STEPOUTPUT']._serialized_end=1603
-  _globals['_TOKENLOGPROBS']._serialized_start=1605
-  _globals['_TOKENLOGPROBS']._serialized_end=1710
-  _globals['_TIMINGS']._serialized_start=1712
-  _globals['_TIMINGS']._serialized_end=1796
-  _globals['_DELTA']._serialized_start=1799
-  _globals['_DELTA']._serialized_end=2097
-  _globals['_ENGINESTATS']._serialized_start=2100
-  _globals['_ENGINESTATS']._serialized_end=2300
-  _globals['_ENGINE']._serialized_start=2303
-  _globals['_ENGINE']._serialized_end=2554
-  _globals['_REPLICA']._serialized_start=2556
-  _globals['_REPLICA']._serialized_end=2643
+  _globals['_ENGINEDESCRIPTION']._serialized_start=84
+  _globals['_ENGINEDESCRIPTION']._serialized_end=288
+  _globals['_COMMAND']._serialized_start=290
+  _globals['_COMMAND']._serialized_end=386
+  _globals['_SAMPLINGPARAMS']._serialized_start=389
+  _globals['_SAMPLINGPARAMS']._serialized_end=885
+  _globals['_SAMPLINGPARAMS_LOGITBIASENTRY']._serialized_start=804
+  _globals['_SAMPLINGPARAMS_LOGITBIASENTRY']._serialized_end=852
+  _globals['_GENERATIONREQUEST']._serialized_start=888
+  _globals['_GENERATIONREQUEST']._serialized_end=1022
+  _globals['_FOLLOWERREPORT']._serialized_start=1025
+  _globals['_FOLLOWERREPORT']._serialized_end=1175
+  _globals['_MEMBER']._serialized_start=1178
+  _globals['_MEMBER']._serialized_end=1360
+  _globals['_MEMBER_OPTIONSENTRY']._serialized_start=1314
+  _globals['_MEMBER_OPTIONSENTRY']._serialized_end=1360
+  _globals['_TURN']._serialized_start=1362
+  _globals['_TURN']._serialized_end=1438
+  _globals['_STEPOUTPUT']._serialized_start=1440
+  _globals['_STEPOUTPUT']._serialized_end=1545
+  _globals['_TOKENLOGPROBS']._serialized_start=1547
+  _globals['_TOKENLOGPROBS']._serialized_end=1652
+  _globals['_TIMINGS']._serialized_start=1654
+  _globals['_TIMINGS']._serialized_end=1738
+  _globals['_DELTA']._serialized_start=1741
+  _globals['_DELTA']._serialized_end=2039
+  _globals['_ENGINESTATS']._serialized_start=2042
+  _globals['_ENGINESTATS']._serialized_end=2242
+  _globals['_ENGINE']._serialized_start=2245
+  _globals['_ENGINE']._serialized_end=2499
+  _globals['_REPLICA']._serialized_start=2501
+  _globals['_REPLICA']._serialized_end=2588
 # @@protoc_insertion_point(module_scope)

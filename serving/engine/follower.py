@@ -13,12 +13,13 @@ from typing import NoReturn, Protocol
 import grpc
 
 from serving.engine import codec
-from serving.engine.channel import channel_options
 from serving.engine.member import JOIN_SECONDS, Leaving, Member, ProcessGroup, Report
 from serving.engine.options import EngineOptions
-from serving.engine.process import GRACE, Ending, explained, run_to_end
-from serving.engine.request import Delta, EngineDescription, EngineStats, StartupProgress
+from serving.engine.request import Delta, EngineDescription, EngineStats
 from serving.engine.turns import Turn
+from serving.process.channel import channel_options
+from serving.process.ending import GRACE, Ending, explained, run_to_end
+from serving.process.progress import StartupProgress
 
 log = logging.getLogger(__name__)
 

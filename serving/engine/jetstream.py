@@ -30,17 +30,12 @@ from serving.engine.loading import Loaded, load
 from serving.engine.options import EngineOptions
 from serving.engine.padding_tokenizer import PaddingTokenizer, TokenizerParameters
 from serving.engine.pages import PagePool
-from serving.engine.request import (
-    MAX_HELD_STOPS,
-    EngineDescription,
-    GenerationRequest,
-    SamplingParams,
-    StartupProgress,
-)
+from serving.engine.request import MAX_HELD_STOPS, EngineDescription, GenerationRequest, SamplingParams
 from serving.engine.result_tokens import ResultTokens, pack
 from serving.engine.runner import Runner
 from serving.engine.slots import Slots
 from serving.models.folder import EMBEDDED_MODEL
+from serving.process.progress import StartupProgress
 
 ONE_TOKEN = EngineOptions(decode_steps=1)
 """Every call of `generate` draws one token a slot, as JetStream's examples expect."""

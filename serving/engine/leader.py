@@ -9,8 +9,9 @@ import grpc
 
 from serving.engine import codec
 from serving.engine.member import JOIN_SECONDS, Leaving, Member, Report, load_misfit
-from serving.engine.request import EngineDescription, StartupProgress
+from serving.engine.request import EngineDescription
 from serving.engine.turns import Turn
+from serving.process.progress import StartupProgress
 
 log = logging.getLogger(__name__)
 

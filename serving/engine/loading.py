@@ -17,15 +17,16 @@ from jax.typing import DTypeLike
 
 from serving.engine.attention.backend import AttentionBackend, Demand, page_bytes
 from serving.engine.attention.choice import choose, usual_page_size
-from serving.engine.compiled_programs import keep_compiled_in
 from serving.engine.lowering import abstract_decoder
 from serving.engine.options import EngineOptions
-from serving.engine.request import EngineDescription, StartupProgress
+from serving.engine.request import EngineDescription
 from serving.engine.runner import Runner
 from serving.models import checkpoint
 from serving.models.config import DecoderConfig
 from serving.models.decoder import Decoder
 from serving.models.generation_defaults import GenerationDefaults
+from serving.process.compiled_programs import keep_compiled_in
+from serving.process.progress import StartupProgress
 from sharding.layout import Layout
 from sharding.mesh import MeshSpec
 from sharding.rules import Rules

@@ -1,20 +1,13 @@
-"""What a person may choose about an engine: plain values, no JAX, no pydantic.
+"""What a person may choose about an engine: plain values, no JAX, no pydantic."""
 
-The metadata of each field is written in pydantic's words (`description`, `ge`, `le`, `multiple_of`), so that
-`serving.settings` validates and documents the very same class without the engine importing pydantic.
-"""
+from dataclasses import dataclass
+from typing import Literal
 
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from serving.process.options import flags_of, option
 
 Quantise = Literal["none", "int8", "fp8"]
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 Attention = Literal["auto", "reference", "tpu", "gpu"]
-
-
-def option(default: Any, description: str, **limits: float) -> Any:
-    """A field of a class of options."""
-    return field(default=default, metadata={"description": description, **limits})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +65,3 @@ class EngineOptions:
     def flags(self) -> list[str]:
         """The options as flags of `tradewind engine`, each one spelled out."""
         return flags_of(self)
-
-
-def flags_of(options: Any, prefix: str = "") -> list[str]:
-    """A class of options as flags of a command line, each one spelled out."""
-    arguments = []
-    for choice in fields(options):
-        name, value = prefix + choice.name.replace("_", "-"), getattr(options, choice.name)
-        if isinstance(value, bool):
-            arguments.append(f"--{name}" if value else f"--no-{name}")
-        else:
-            arguments += [f"--{name}", str(value)]
-    return arguments

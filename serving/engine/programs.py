@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
-from serving.engine.compiled_programs import CompiledPrograms, Program
 from serving.engine.step import StepShape
+from serving.process.compiled_programs import CompiledPrograms, Program
 
 
 def doubling(first: int, last: int, factor: int = 2) -> list[int]:

@@ -128,13 +128,3 @@ class EngineDescription:
     platform: str
     fingerprint: str  # of weights and configuration
     eos_token_ids: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class StartupProgress:
-    """How far an engine has come on its way to serving. `stage` is loading, compiling, ready or failed."""
-
-    stage: str
-    done: int = 0
-    total: int = 0
-    message: str = ""

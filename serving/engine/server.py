@@ -9,13 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from serving.engine.channel import started_server
 from serving.engine.leader import Followers
 from serving.engine.member import Member, ProcessGroup
 from serving.engine.options import EngineOptions
-from serving.engine.process import GRACE, Ending, explained, run_to_end
-from serving.engine.request import StartupProgress
 from serving.engine.service import EngineService, ServedEngine
+from serving.process.channel import started_server
+from serving.process.ending import GRACE, Ending, explained, run_to_end
+from serving.process.progress import StartupProgress
 
 log = logging.getLogger(__name__)
 

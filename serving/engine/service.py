@@ -11,15 +11,11 @@ import grpc
 
 from serving.engine import codec
 from serving.engine.codec import StepOutput
-from serving.engine.request import (
-    Delta,
-    EngineDescription,
-    EngineStats,
-    GenerationRequest,
-    StartupProgress,
-)
-from serving.engine.startup import Startup
+from serving.engine.request import Delta, EngineDescription, EngineStats, GenerationRequest
 from serving.engine.turns import Cancel, Command, Turn
+from serving.process.codec import decode_empty
+from serving.process.progress import StartupProgress
+from serving.process.startup import Startup
 
 
 class ServedEngine(Protocol):
@@ -111,9 +107,7 @@ class EngineService:
             codec.ENGINE_SERVICE,
             {
                 "WatchStartup": self._startup.handler(),
-                "Describe": grpc.unary_unary_rpc_method_handler(
-                    self._describe, codec.decode_empty, codec.encode_description
-                ),
+                "Describe": grpc.unary_unary_rpc_method_handler(self._describe, decode_empty, codec.encode_description),
                 "Generate": grpc.stream_stream_rpc_method_handler(
                     self._generate, codec.decode_command, codec.encode_step
                 ),

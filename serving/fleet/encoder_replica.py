@@ -7,9 +7,9 @@ import grpc
 
 from serving.encoder import codec
 from serving.encoder.request import Embeddings, EmbedRequest, EncoderDescription, EncoderStats, InputTooLong
-from serving.engine.channel import KEEPALIVE
-from serving.engine.codec import encode_empty
 from serving.fleet.served_process import ServedProcess
+from serving.process.channel import KEEPALIVE
+from serving.process.codec import encode_empty
 
 Embed = grpc.aio.UnaryUnaryMultiCallable
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 import grpc
 
 from serving.engine import codec
-from serving.engine.channel import KEEPALIVE
 from serving.engine.codec import StepOutput
 from serving.engine.request import Delta, EngineDescription, EngineStats, GenerationRequest
 from serving.engine.turns import Cancel
 from serving.fleet.served_process import ReplicaState, ReplicaUnavailable, ServedProcess
+from serving.process.channel import KEEPALIVE
+from serving.process.codec import encode_empty
 
 __all__ = ["Replica", "ReplicaState", "ReplicaUnavailable"]
 
@@ -46,7 +47,7 @@ class Replica(ServedProcess):
         return self._deltas(request.id, codec.encode_command(request))
 
     async def _carry(self, channel: grpc.aio.Channel) -> None:
-        describe = channel.unary_unary(codec.METHODS["Describe"], codec.encode_empty, codec.decode_description)
+        describe = channel.unary_unary(codec.METHODS["Describe"], encode_empty, codec.decode_description)
         self.description = await describe(None)
         generate = channel.stream_stream(codec.METHODS["Generate"], None, codec.decode_step)
         self._commands = asyncio.Queue()

@@ -6,9 +6,9 @@ from typing import Any
 
 import grpc
 
-from serving.engine.channel import KEEPALIVE
-from serving.engine.codec import encode_empty
 from serving.fleet.served_process import ReplicaUnavailable, ServedProcess
+from serving.process.channel import KEEPALIVE
+from serving.process.codec import encode_empty
 from serving.retriever import codec
 from serving.retriever.request import (
     Adding,

@@ -9,9 +9,9 @@ from typing import ClassVar
 
 import grpc
 
-from serving.engine import codec
-from serving.engine.channel import KEEPALIVE, channel_options
-from serving.engine.request import StartupProgress
+from serving.process.channel import KEEPALIVE, channel_options
+from serving.process.codec import decode_progress, encode_empty
+from serving.process.progress import StartupProgress
 
 MAX_RETRY_AFTER = 10.0  # seconds; a start with compiled programs at hand is quicker than the cold one before it
 
@@ -121,7 +121,7 @@ class ServedProcess(ABC):
             raise self.unavailable()
 
     async def _start(self, channel: grpc.aio.Channel) -> None:
-        watch = channel.unary_stream(self.methods["WatchStartup"], codec.encode_empty, codec.decode_progress)
+        watch = channel.unary_stream(self.methods["WatchStartup"], encode_empty, decode_progress)
         async for progress in watch(None, wait_for_ready=True):
             if progress.stage == "failed":
                 raise _StartFailed(progress.message)

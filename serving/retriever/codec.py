@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from serving.engine.codec import decode_empty, encode_empty
+from serving.process.codec import decode_empty, encode_empty
 from serving.retriever import request
 from serving.retriever import retriever_pb2 as pb
 

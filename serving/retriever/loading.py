@@ -16,7 +16,7 @@ from retrieval.errors import InvalidRequest
 from retrieval.library import Library
 from retrieval.parsing.process import ParserProcess
 from retrieval.store.database import Database
-from serving.engine.request import StartupProgress
+from serving.process.progress import StartupProgress
 from serving.retriever.answers import Answers
 from serving.retriever.options import RetrieverOptions
 from serving.retriever.remote_encoder import RemoteEncoder, encoder_of

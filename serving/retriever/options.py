@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 
 from retrieval.options import RetrievalOptions
-from serving.engine.options import flags_of, option
+from serving.process.options import flags_of, option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

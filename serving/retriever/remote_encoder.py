@@ -12,11 +12,11 @@ from retrieval.encoder import Encoder
 from retrieval.errors import EncoderAway
 from serving.encoder import codec
 from serving.encoder.request import EmbedRequest, EncoderDescription, Vectors
-from serving.engine.channel import channel_options
-from serving.engine.codec import decode_progress, encode_empty
 from serving.models.encoder_config import EncoderConfig
 from serving.models.encoder_recipe import EmbeddingRecipe
 from serving.models.encoder_tokenizer import EncoderTokenizer
+from serving.process.channel import channel_options
+from serving.process.codec import decode_progress, encode_empty
 
 PAUSE = 0.2  # seconds before an encoder that failed is asked again
 

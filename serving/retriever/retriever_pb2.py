@@ -22,50 +22,50 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from serving.engine import engine_pb2 as serving_dot_engine_dot_engine__pb2
+from serving.process import process_pb2 as serving_dot_process_dot_process__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!serving/retriever/retriever.proto\x12\x16tradewind.retriever.v1\x1a\x1bserving/engine/engine.proto\"S\n\x14RetrieverDescription\x12\x0f\n\x07\x65ncoder\x18\x01 \x01(\t\x12\x12\n\ndimensions\x18\x02 \x01(\r\x12\x16\n\x0e\x64ocument_bytes\x18\x03 \x01(\x04\"s\n\x0eRetrieverStats\x12\x0f\n\x07waiting\x18\x01 \x01(\x04\x12\x13\n\x0bindex_bytes\x18\x02 \x01(\x04\x12\x11\n\tdocuments\x18\x03 \x01(\x04\x12\x10\n\x08searches\x18\x04 \x01(\x04\x12\x16\n\x0esearch_seconds\x18\x05 \x01(\x01\"2\n\x0cInCollection\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\"\x80\x01\n\nCollection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x65ncoder\x18\x02 \x01(\t\x12\x12\n\ndimensions\x18\x03 \x01(\r\x12\x0f\n\x07\x63reated\x18\x04 \x01(\x01\x12\x0f\n\x07pending\x18\x05 \x01(\x04\x12\r\n\x05ready\x18\x06 \x01(\x04\x12\x0e\n\x06\x66\x61iled\x18\x07 \x01(\x04\"@\n\x0b\x43ollections\x12\x31\n\x05items\x18\x01 \x03(\x0b\x32\".tradewind.retriever.v1.Collection\"[\n\x06Upload\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x10\n\x08metadata\x18\x05 \x01(\t\"]\n\x06\x41\x64\x64ing\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12/\n\x07uploads\x18\x03 \x03(\x0b\x32\x1e.tradewind.retriever.v1.Upload\"%\n\x07Receipt\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\":\n\x08Receipts\x12.\n\x05items\x18\x01 \x03(\x0b\x32\x1f.tradewind.retriever.v1.Receipt\"K\n\x07Listing\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\x05\"=\n\x0bOneDocument\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\"\xb9\x01\n\x08\x44ocument\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x12\n\x05\x65rror\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x12\n\nmedia_type\x18\x05 \x01(\t\x12\r\n\x05title\x18\x06 \x01(\t\x12\x10\n\x08metadata\x18\x07 \x01(\t\x12\r\n\x05\x62ytes\x18\x08 \x01(\x04\x12\x0e\n\x06\x63hunks\x18\t \x01(\x04\x12\x0f\n\x07updated\x18\n \x01(\x01\x42\x08\n\x06_error\"<\n\tDocuments\x12/\n\x05items\x18\x01 \x03(\x0b\x32 .tradewind.retriever.v1.Document\"B\n\x05Query\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05top_k\x18\x02 \x01(\x05\x12\x0c\n\x04mode\x18\x03 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\"]\n\tSearching\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12,\n\x05query\x18\x03 \x01(\x0b\x32\x1d.tradewind.retriever.v1.Query\"\xb4\x01\n\x03Hit\x12\x10\n\x08\x64ocument\x18\x01 \x01(\t\x12\r\n\x05\x63hunk\x18\x02 \x01(\x03\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\r\n\x05title\x18\x06 \x01(\t\x12\x10\n\x08headings\x18\x07 \x03(\t\x12\x11\n\x04page\x18\x08 \x01(\x05H\x00\x88\x01\x01\x12\x10\n\x08position\x18\t \x01(\x05\x12\x10\n\x08metadata\x18\n \x01(\tB\x07\n\x05_page\"2\n\x04Hits\x12*\n\x05items\x18\x01 \x03(\x0b\x32\x1b.tradewind.retriever.v1.Hit2\xdd\x07\n\tRetriever\x12R\n\x0cWatchStartup\x12\x1a.tradewind.engine.v1.Empty\x1a$.tradewind.engine.v1.StartupProgress0\x01\x12T\n\x08\x44\x65scribe\x12\x1a.tradewind.engine.v1.Empty\x1a,.tradewind.retriever.v1.RetrieverDescription\x12R\n\nWatchStats\x12\x1a.tradewind.engine.v1.Empty\x1a&.tradewind.retriever.v1.RetrieverStats0\x01\x12R\n\x06\x43reate\x12$.tradewind.retriever.v1.InCollection\x1a\".tradewind.retriever.v1.Collection\x12Q\n\x04List\x12$.tradewind.retriever.v1.InCollection\x1a#.tradewind.retriever.v1.Collections\x12O\n\x03Get\x12$.tradewind.retriever.v1.InCollection\x1a\".tradewind.retriever.v1.Collection\x12H\n\x04\x44rop\x12$.tradewind.retriever.v1.InCollection\x1a\x1a.tradewind.engine.v1.Empty\x12G\n\x03\x41\x64\x64\x12\x1e.tradewind.retriever.v1.Adding\x1a .tradewind.retriever.v1.Receipts\x12S\n\rListDocuments\x12\x1f.tradewind.retriever.v1.Listing\x1a!.tradewind.retriever.v1.Documents\x12T\n\x0bGetDocument\x12#.tradewind.retriever.v1.OneDocument\x1a .tradewind.retriever.v1.Document\x12Q\n\x0e\x44\x65leteDocument\x12#.tradewind.retriever.v1.OneDocument\x1a\x1a.tradewind.engine.v1.Empty\x12I\n\x06Search\x12!.tradewind.retriever.v1.Searching\x1a\x1c.tradewind.retriever.v1.Hitsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!serving/retriever/retriever.proto\x12\x16tradewind.retriever.v1\x1a\x1dserving/process/process.proto\"S\n\x14RetrieverDescription\x12\x0f\n\x07\x65ncoder\x18\x01 \x01(\t\x12\x12\n\ndimensions\x18\x02 \x01(\r\x12\x16\n\x0e\x64ocument_bytes\x18\x03 \x01(\x04\"s\n\x0eRetrieverStats\x12\x0f\n\x07waiting\x18\x01 \x01(\x04\x12\x13\n\x0bindex_bytes\x18\x02 \x01(\x04\x12\x11\n\tdocuments\x18\x03 \x01(\x04\x12\x10\n\x08searches\x18\x04 \x01(\x04\x12\x16\n\x0esearch_seconds\x18\x05 \x01(\x01\"2\n\x0cInCollection\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\"\x80\x01\n\nCollection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x65ncoder\x18\x02 \x01(\t\x12\x12\n\ndimensions\x18\x03 \x01(\r\x12\x0f\n\x07\x63reated\x18\x04 \x01(\x01\x12\x0f\n\x07pending\x18\x05 \x01(\x04\x12\r\n\x05ready\x18\x06 \x01(\x04\x12\x0e\n\x06\x66\x61iled\x18\x07 \x01(\x04\"@\n\x0b\x43ollections\x12\x31\n\x05items\x18\x01 \x03(\x0b\x32\".tradewind.retriever.v1.Collection\"[\n\x06Upload\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x10\n\x08metadata\x18\x05 \x01(\t\"]\n\x06\x41\x64\x64ing\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12/\n\x07uploads\x18\x03 \x03(\x0b\x32\x1e.tradewind.retriever.v1.Upload\"%\n\x07Receipt\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\":\n\x08Receipts\x12.\n\x05items\x18\x01 \x03(\x0b\x32\x1f.tradewind.retriever.v1.Receipt\"K\n\x07Listing\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\x05\"=\n\x0bOneDocument\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\"\xb9\x01\n\x08\x44ocument\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x12\n\x05\x65rror\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x12\n\nmedia_type\x18\x05 \x01(\t\x12\r\n\x05title\x18\x06 \x01(\t\x12\x10\n\x08metadata\x18\x07 \x01(\t\x12\r\n\x05\x62ytes\x18\x08 \x01(\x04\x12\x0e\n\x06\x63hunks\x18\t \x01(\x04\x12\x0f\n\x07updated\x18\n \x01(\x01\x42\x08\n\x06_error\"<\n\tDocuments\x12/\n\x05items\x18\x01 \x03(\x0b\x32 .tradewind.retriever.v1.Document\"B\n\x05Query\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05top_k\x18\x02 \x01(\x05\x12\x0c\n\x04mode\x18\x03 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\"]\n\tSearching\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12,\n\x05query\x18\x03 \x01(\x0b\x32\x1d.tradewind.retriever.v1.Query\"\xb4\x01\n\x03Hit\x12\x10\n\x08\x64ocument\x18\x01 \x01(\t\x12\r\n\x05\x63hunk\x18\x02 \x01(\x03\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\r\n\x05title\x18\x06 \x01(\t\x12\x10\n\x08headings\x18\x07 \x03(\t\x12\x11\n\x04page\x18\x08 \x01(\x05H\x00\x88\x01\x01\x12\x10\n\x08position\x18\t \x01(\x05\x12\x10\n\x08metadata\x18\n \x01(\tB\x07\n\x05_page\"2\n\x04Hits\x12*\n\x05items\x18\x01 \x03(\x0b\x32\x1b.tradewind.retriever.v1.Hit2\xe3\x07\n\tRetriever\x12T\n\x0cWatchStartup\x12\x1b.tradewind.process.v1.Empty\x1a%.tradewind.process.v1.StartupProgress0\x01\x12U\n\x08\x44\x65scribe\x12\x1b.tradewind.process.v1.Empty\x1a,.tradewind.retriever.v1.RetrieverDescription\x12S\n\nWatchStats\x12\x1b.tradewind.process.v1.Empty\x1a&.tradewind.retriever.v1.RetrieverStats0\x01\x12R\n\x06\x43reate\x12$.tradewind.retriever.v1.InCollection\x1a\".tradewind.retriever.v1.Collection\x12Q\n\x04List\x12$.tradewind.retriever.v1.InCollection\x1a#.tradewind.retriever.v1.Collections\x12O\n\x03Get\x12$.tradewind.retriever.v1.InCollection\x1a\".tradewind.retriever.v1.Collection\x12I\n\x04\x44rop\x12$.tradewind.retriever.v1.InCollection\x1a\x1b.tradewind.process.v1.Empty\x12G\n\x03\x41\x64\x64\x12\x1e.tradewind.retriever.v1.Adding\x1a .tradewind.retriever.v1.Receipts\x12S\n\rListDocuments\x12\x1f.tradewind.retriever.v1.Listing\x1a!.tradewind.retriever.v1.Documents\x12T\n\x0bGetDocument\x12#.tradewind.retriever.v1.OneDocument\x1a .tradewind.retriever.v1.Document\x12R\n\x0e\x44\x65leteDocument\x12#.tradewind.retriever.v1.OneDocument\x1a\x1b.tradewind.process.v1.Empty\x12I\n\x06Search\x12!.tradewind.retriever.v1.Searching\x1a\x1c.tradewind.retriever.v1.Hitsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'serving.retriever.retriever_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RETRIEVERDESCRIPTION']._serialized_start=90
-  _globals['_RETRIEVERDESCRIPTION']._serialized_end=173
-  _globals['_RETRIEVERSTATS']._serialized_start=175
-  _globals['_RETRIEVERSTATS']._serialized_end=290
-  _globals['_INCOLLECTION']._serialized_start=292
-  _globals['_INCOLLECTION']._serialized_end=342
-  _globals['_COLLECTION']._serialized_start=345
-  _globals['_COLLECTION']._serialized_end=473
-  _globals['_COLLECTIONS']._serialized_start=475
-  _globals['_COLLECTIONS']._serialized_end=539
-  _globals['_UPLOAD']._serialized_start=541
-  _globals['_UPLOAD']._serialized_end=632
-  _globals['_ADDING']._serialized_start=634
-  _globals['_ADDING']._serialized_end=727
-  _globals['_RECEIPT']._serialized_start=729
-  _globals['_RECEIPT']._serialized_end=766
-  _globals['_RECEIPTS']._serialized_start=768
-  _globals['_RECEIPTS']._serialized_end=826
-  _globals['_LISTING']._serialized_start=828
-  _globals['_LISTING']._serialized_end=903
-  _globals['_ONEDOCUMENT']._serialized_start=905
-  _globals['_ONEDOCUMENT']._serialized_end=966
-  _globals['_DOCUMENT']._serialized_start=969
-  _globals['_DOCUMENT']._serialized_end=1154
-  _globals['_DOCUMENTS']._serialized_start=1156
-  _globals['_DOCUMENTS']._serialized_end=1216
-  _globals['_QUERY']._serialized_start=1218
-  _globals['_QUERY']._serialized_end=1284
-  _globals['_SEARCHING']._serialized_start=1286
-  _globals['_SEARCHING']._serialized_end=1379
-  _globals['_HIT']._serialized_start=1382
-  _globals['_HIT']._serialized_end=1562
-  _globals['_HITS']._serialized_start=1564
-  _globals['_HITS']._serialized_end=1614
-  _globals['_RETRIEVER']._serialized_start=1617
-  _globals['_RETRIEVER']._serialized_end=2606
+  _globals['_RETRIEVERDESCRIPTION']._serialized_start=92
+  _globals['_RETRIEVERDESCRIPTION']._serialized_end=175
+  _globals['_RETRIEVERSTATS']._serialized_start=177
+  _globals['_RETRIEVERSTATS']._serialized_end=292
+  _globals['_INCOLLECTION']._serialized_start=294
+  _globals['_INCOLLECTION']._serialized_end=344
+  _globals['_COLLECTION']._serialized_start=347
+  _globals['_COLLECTION']._serialized_end=475
+  _globals['_COLLECTIONS']._serialized_start=477
+  _globals['_COLLECTIONS']._serialized_end=541
+  _globals['_UPLOAD']._serialized_start=543
+  _globals['_UPLOAD']._serialized_end=634
+  _globals['_ADDING']._serialized_start=636
+  _globals['_ADDING']._serialized_end=729
+  _globals['_RECEIPT']._serialized_start=731
+  _globals['_RECEIPT']._serialized_end=768
+  _globals['_RECEIPTS']._serialized_start=770
+  _globals['_RECEIPTS']._serialized_end=828
+  _globals['_LISTING']._serialized_start=830
+  _globals['_LISTING']._serialized_end=905
+  _globals['_ONEDOCUMENT']._serialized_start=907
+  _globals['_ONEDOCUMENT']._serialized_end=968
+  _globals['_DOCUMENT']._serialized_start=971
+  _globals['_DOCUMENT']._serialized_end=1156
+  _globals['_DOCUMENTS']._serialized_start=1158
+  _globals['_DOCUMENTS']._serialized_end=1218
+  _globals['_QUERY']._serialized_start=1220
+  _globals['_QUERY']._serialized_end=1286
+  _globals['_SEARCHING']._serialized_start=1288
+  _globals['_SEARCHING']._serialized_end=1381
+  _globals['_HIT']._serialized_start=1384
+  _globals['_HIT']._serialized_end=1564
+  _globals['_HITS']._serialized_start=1566
+  _globals['_HITS']._serialized_end=1616
+  _globals['_RETRIEVER']._serialized_start=1619
+  _globals['_RETRIEVER']._serialized_end=2614
 # @@protoc_insertion_point(module_scope)

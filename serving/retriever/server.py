@@ -5,9 +5,9 @@ import logging
 from pathlib import Path
 from typing import NoReturn
 
-from serving.engine.channel import started_server
-from serving.engine.process import GRACE, Ending, explained, run_to_end
-from serving.engine.request import StartupProgress
+from serving.process.channel import started_server
+from serving.process.ending import GRACE, Ending, explained, run_to_end
+from serving.process.progress import StartupProgress
 from serving.retriever.options import RetrieverOptions
 from serving.retriever.service import RetrieverService
 

@@ -8,9 +8,9 @@ from typing import Any
 import grpc
 
 from retrieval.errors import Conflict, EncoderAway, InvalidRequest, NotFound
-from serving.engine.gauges import Gauges
-from serving.engine.request import StartupProgress
-from serving.engine.startup import Startup
+from serving.process.gauges import Gauges
+from serving.process.progress import StartupProgress
+from serving.process.startup import Startup
 from serving.retriever import codec
 from serving.retriever.request import RetrieverStats
 

@@ -1,7 +1,8 @@
 from prometheus_client.parser import text_string_to_metric_families
 
-from serving.engine.request import EngineStats, StartupProgress
+from serving.engine.request import EngineStats
 from serving.fleet.replica import ReplicaState
+from serving.process.progress import StartupProgress
 
 NAMES = """
 vllm:time_to_first_token_seconds vllm:inter_token_latency_seconds vllm:request_time_per_output_token_seconds

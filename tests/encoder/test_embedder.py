@@ -9,7 +9,7 @@ import pytest
 from serving.encoder.batcher import BatchShape
 from serving.encoder.embedder import Embedder
 from serving.encoder.request import EncoderDescription, EncoderStats
-from serving.engine.compiled_programs import CompiledPrograms
+from serving.process.compiled_programs import CompiledPrograms
 from tests.golden_encoders import TEXTS, VECTORS
 
 DESCRIPTION = EncoderDescription("sums", 2, 16, 1000, False, "cpu", "f00d")

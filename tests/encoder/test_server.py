@@ -14,7 +14,7 @@ import pytest
 
 from serving.encoder import codec
 from serving.encoder.request import EmbedRequest
-from serving.engine.codec import decode_progress, encode_empty
+from serving.process.codec import decode_progress, encode_empty
 from tests.golden_encoders import GOLDEN, TEXTS, VECTORS
 
 ECHO_ENCODER = Path(__file__).parents[1] / "fleet" / "echo_encoder.py"

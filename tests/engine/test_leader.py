@@ -11,8 +11,9 @@ import pytest
 from serving.engine import codec, leader
 from serving.engine.leader import Followers
 from serving.engine.member import Leaving, Member
-from serving.engine.request import EngineDescription, GenerationRequest, SamplingParams, StartupProgress
+from serving.engine.request import EngineDescription, GenerationRequest, SamplingParams
 from serving.engine.turns import Cancel, Turn
+from serving.process.progress import StartupProgress
 
 LOADED = EngineDescription("tiny", 128, 32000, 4, 16, 32, "float32", "cpu", "f00d", (2,))
 OWN = Member(0, 3, "host0", "1.0", {"max_rows": "4"})

@@ -18,8 +18,10 @@ import pytest
 from tokenizers import Tokenizer, decoders, models
 
 from serving.engine import codec
-from serving.engine.request import Delta, FinishReason, GenerationRequest, SamplingParams, StartupProgress
+from serving.engine.request import Delta, FinishReason, GenerationRequest, SamplingParams
 from serving.engine.turns import Cancel
+from serving.process.codec import decode_progress, encode_empty
+from serving.process.progress import StartupProgress
 
 FOLDER = Path(__file__).parent.parent / "oracles" / "golden" / "grouped_tied"
 REFERENCE = np.load(FOLDER / "reference.npz")
@@ -77,7 +79,7 @@ async def replica(folder: Path, model: Path, data: Path, ports: tuple[int, int])
 async def gateway(running: Replica) -> AsyncIterator[grpc.aio.StreamStreamCall]:
     """A gateway's stream, once the replica is ready."""
     async with grpc.aio.insecure_channel(running.address) as channel:
-        watch = channel.unary_stream(codec.METHODS["WatchStartup"], codec.encode_empty, codec.decode_progress)
+        watch = channel.unary_stream(codec.METHODS["WatchStartup"], encode_empty, decode_progress)
         starting = asyncio.create_task(_last_of(watch(None, wait_for_ready=True)))
         ends = [asyncio.create_task(process.wait()) for process in (running.leader, running.follower)]
         await asyncio.wait([starting, *ends], return_when=asyncio.FIRST_COMPLETED)

@@ -13,6 +13,7 @@ import pytest
 
 from serving.engine import codec
 from serving.engine.request import FinishReason, GenerationRequest, SamplingParams
+from serving.process.codec import decode_progress, encode_empty
 
 ECHO_ENGINE = Path(__file__).parents[1] / "fleet" / "echo_engine.py"
 STUCK = GenerationRequest("endless", (5, 6), SamplingParams(max_tokens=10**9))
@@ -35,7 +36,7 @@ async def engine(listen: str, *flags: str) -> AsyncIterator[asyncio.subprocess.P
 
 async def stages(channel: grpc.aio.Channel) -> AsyncIterator[str]:
     """The stages of the start, from the moment that the server listens."""
-    watch = channel.unary_stream(codec.METHODS["WatchStartup"], codec.encode_empty, codec.decode_progress)
+    watch = channel.unary_stream(codec.METHODS["WatchStartup"], encode_empty, decode_progress)
     async for progress in watch(None, wait_for_ready=True):
         yield f"{progress.stage} {progress.message}".strip()
 

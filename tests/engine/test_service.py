@@ -16,10 +16,11 @@ from serving.engine.request import (
     FinishReason,
     GenerationRequest,
     SamplingParams,
-    StartupProgress,
 )
 from serving.engine.service import EngineService
 from serving.engine.turns import Cancel, Turn
+from serving.process.codec import decode_progress, encode_empty
+from serving.process.progress import StartupProgress
 
 DESCRIPTION = EngineDescription("tiny", 128, 32000, 4, 16, 32, "float32", "cpu", "f00d", (2,))
 
@@ -51,9 +52,9 @@ class Gateway:
     """One client of the service."""
 
     def __init__(self, channel: grpc.aio.Channel):
-        watch = channel.unary_stream(codec.METHODS["WatchStartup"], codec.encode_empty, codec.decode_progress)
+        watch = channel.unary_stream(codec.METHODS["WatchStartup"], encode_empty, decode_progress)
         self.watch = lambda: watch(None)
-        describe = channel.unary_unary(codec.METHODS["Describe"], codec.encode_empty, codec.decode_description)
+        describe = channel.unary_unary(codec.METHODS["Describe"], encode_empty, codec.decode_description)
         self.describe = lambda: describe(None)
         self.generate = channel.stream_stream(codec.METHODS["Generate"], codec.encode_command, codec.decode_step)
         self.generate_raw = channel.stream_stream(codec.METHODS["Generate"])

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from serving.engine.request import GenerationRequest, SamplingParams, StartupProgress
+from serving.engine.request import GenerationRequest, SamplingParams
 from serving.fleet.launcher import LocalLauncher, LocalProcess
 from serving.fleet.replica import Replica, ReplicaState
 from serving.fleet.supervisor import Backoff, Supervisor
+from serving.process.progress import StartupProgress
 
 ECHO_ENGINE = Path(__file__).with_name("echo_engine.py")
 QUICK = Backoff(first=0.01, longest=0.05)

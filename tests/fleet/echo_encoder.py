@@ -15,9 +15,9 @@ import numpy as np
 
 from serving.encoder.request import EncoderDescription, EncoderStats, TokenIds, Vectors
 from serving.encoder.server import serve_process
-from serving.engine.request import StartupProgress
 from serving.models.encoder_recipe import EmbeddingRecipe
 from serving.models.encoder_tokenizer import EncoderTokenizer
+from serving.process.progress import StartupProgress
 
 GOLDEN = Path(__file__).parents[1] / "oracles" / "golden_encoders"
 DIMENSIONS = 4

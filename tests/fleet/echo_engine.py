@@ -12,17 +12,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from serving.engine.request import (
-    Delta,
-    EngineDescription,
-    EngineStats,
-    FinishReason,
-    GenerationRequest,
-    StartupProgress,
-    Timings,
-)
+from serving.engine.request import Delta, EngineDescription, EngineStats, FinishReason, GenerationRequest, Timings
 from serving.engine.server import serve_process
 from serving.engine.turns import Turn
+from serving.process.progress import StartupProgress
 
 PAGE_SIZE = 16
 

@@ -5,15 +5,9 @@ import contextlib
 
 import pytest
 
-from serving.engine.request import (
-    Delta,
-    FinishReason,
-    GenerationRequest,
-    SamplingParams,
-    StartupProgress,
-    TokenLogprobs,
-)
+from serving.engine.request import Delta, FinishReason, GenerationRequest, SamplingParams, TokenLogprobs
 from serving.fleet.replica import Replica, ReplicaState, ReplicaUnavailable, _Running
+from serving.process.progress import StartupProgress
 
 ENDLESS = 10**9
 

@@ -6,16 +6,9 @@ from pathlib import Path
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from serving.engine.request import (
-    Delta,
-    EngineDescription,
-    EngineStats,
-    FinishReason,
-    GenerationRequest,
-    StartupProgress,
-    TokenLogprobs,
-)
+from serving.engine.request import Delta, EngineDescription, EngineStats, FinishReason, GenerationRequest, TokenLogprobs
 from serving.fleet.replica import ReplicaState, ReplicaUnavailable
+from serving.process.progress import StartupProgress
 
 BOS, EOS = "<|begin|>", "<|end|>"
 WORDS = ("hello", " world", " to")  # tokens of more than one byte

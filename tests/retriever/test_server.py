@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 import pytest
 
-from serving.engine.codec import decode_progress, encode_empty
+from serving.process.codec import decode_progress, encode_empty
 from serving.retriever import codec
 from serving.retriever.request import Adding, InCollection, Query, RetrieverDescription, Searching, Upload
 from tests.golden_encoders import GOLDEN

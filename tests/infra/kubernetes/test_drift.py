@@ -9,7 +9,7 @@ import typer.main
 
 from serving.api import chat, completions, health, models, tokens
 from serving.cli import app
-from serving.engine.process import GRACE
+from serving.process.ending import GRACE
 from serving.settings import ENV_PREFIX, Settings, all_settings, load_settings
 from tests.infra.exported_metrics import exported
 from tests.infra.kubernetes.manifests import (

@@ -7,9 +7,9 @@ import grpc
 import pytest
 
 from serving.engine import codec
-from serving.engine.channel import channel_options, server_options
 from serving.engine.leader import Followers
 from serving.engine.member import Member
+from serving.process.channel import channel_options, server_options
 
 PATIENT = 3600.0
 SOON = 0.2

@@ -1,4 +1,4 @@
-"""Both ends of the connections to an engine: no limits on messages, and a silent peer is soon given up."""
+"""Both ends of the connections to a process: no limits on messages, and a silent peer is soon given up."""
 
 import grpc
 

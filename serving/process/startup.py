@@ -4,8 +4,8 @@ import asyncio
 
 import grpc
 
-from serving.engine import codec
-from serving.engine.request import StartupProgress
+from serving.process.codec import decode_empty, encode_progress
+from serving.process.progress import StartupProgress
 
 
 class Startup:
@@ -24,7 +24,7 @@ class Startup:
 
     def handler(self) -> grpc.RpcMethodHandler:
         """The call that sends every stage; it ends after `ready` or `failed`."""
-        return grpc.unary_stream_rpc_method_handler(self._watch, codec.decode_empty, codec.encode_progress)
+        return grpc.unary_stream_rpc_method_handler(self._watch, decode_empty, encode_progress)
 
     def report(self, progress: StartupProgress) -> None:
         """Tell every watcher; from any thread."""

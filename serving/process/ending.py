@@ -1,4 +1,4 @@
-"""The life of an engine's process: what ends it, with which status, and that nothing can keep it."""
+"""The life of a process: what ends it, with which status, and that nothing can keep it."""
 
 import asyncio
 import logging

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 import grpc
 
-from serving.engine.codec import decode_empty
+from serving.process.codec import decode_empty
 
 Stats = TypeVar("Stats")
 Ready = Callable[[grpc.aio.ServicerContext], Awaitable[object]]

@@ -1,0 +1,1 @@
+"""What the processes behind the gateway share: their start, gauges, connections, options and end."""
