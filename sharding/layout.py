@@ -71,9 +71,15 @@ class Layout:
         """For what every device holds whole, such as a step's inputs."""
         return NamedSharding(self.mesh, PartitionSpec())
 
-    def whole(self, x: jax.Array) -> jax.Array:
-        """`x` on every device, inside a program."""
-        return x if self.mesh.size == 1 else jax.lax.with_sharding_constraint(x, self.replicated)
+    def whole(self, x: jax.Array, axes: LogicalAxes) -> jax.Array:
+        """`x` on every device, inside a program; until then it is cut as these axes say. Without that the compiler may cut
+        nothing and gather what `x` is computed from, which is the model's head where `x` are scores.
+        """
+        if self.mesh.size == 1:
+            return x
+        return jax.lax.with_sharding_constraint(
+            jax.lax.with_sharding_constraint(x, self.sharding(axes)), self.replicated
+        )
 
     def sharding(self, axes: LogicalAxes) -> NamedSharding:
         """For an array with these logical axes."""

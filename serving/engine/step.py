@@ -28,6 +28,9 @@ from sharding.layout import Layout
 from sharding.pipeline import micro_batches, pipelined
 
 
+_SCORES = (None, "vocab")  # rows' scores of every token, while they are cut
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class StepShape:
     """The static sizes of a step program: one program is compiled for each that is used."""
@@ -243,7 +246,7 @@ class StepProgram:
 
         # In a decode program every row draws from its own token.
         drawing = hidden[inputs.row_sources] if len(inputs.block_rows) else hidden
-        logits = self.layout.whole(decoder.logits(drawing))
+        logits = self.layout.whole(decoder.logits(drawing), _SCORES)
         with jax.named_scope("draw"):
             sampling = _as_booleans(inputs.sampling)
             drawn = draw(logits, 1 + row_positions, sampling, inputs.row_slots, state.slots.counts, state.slots.bias)
@@ -301,7 +304,7 @@ class StepProgram:
         blocks, page_size = inputs.block_targets.shape
 
         def of_block(block: tuple[jax.Array, jax.Array]):
-            return top_logprobs(self.layout.whole(decoder.logits(block[0])), block[1])
+            return top_logprobs(self.layout.whole(decoder.logits(block[0]), _SCORES), block[1])
 
         def compute():
             return lax.map(of_block, (hidden.reshape(blocks, page_size, -1), inputs.block_targets))

@@ -14,11 +14,14 @@ from serving.engine.attention.backend import AttentionBackend
 from serving.engine.attention.reference import ReferenceAttention
 from serving.engine.engine import Engine
 from serving.engine.loading import Loaded, placed, plan_layout
+from serving.engine.lowering import abstract_decoder, abstract_state, lower_step, paging, step_program
 from serving.engine.options import EngineOptions
 from serving.engine.request import Delta, EngineDescription, GenerationRequest, SamplingParams
 from serving.engine.runner import Runner
+from serving.engine.step import StepShape
 from serving.models.config import DecoderConfig, ExpertsConfig
 from serving.models.decoder import Decoder
+from sharding.collectives import collectives
 from sharding.mesh import ShardingError
 
 DENSE = DecoderConfig(
@@ -145,3 +148,20 @@ def test_keys_and_values_lie_with_their_heads_and_layers():
     assert layout.config.kv_heads == 4
     keys = layout.sharding(REFERENCE.axes.keys)
     assert keys.shard_shape(whole) == (whole[0] // 2, PAGE, 1, DENSE.head_dim)
+
+
+@pytest.mark.usefixtures("quick_compiler")
+@pytest.mark.parametrize("mesh", ["tensor=8", "pipeline=2,tensor=4"])
+def test_a_step_gathers_scores_and_never_the_head_that_they_come_from(mesh):
+    rows, blocks = 4, 2
+    options = EngineOptions(mesh=mesh, max_rows=rows, page_size=PAGE)
+    layout = plan_layout(DENSE, options, jax.devices())
+    pages = paging(PAGES, PAGE, DENSE.max_position, REFERENCE)
+    program, weights = step_program(abstract_decoder(layout, jnp.float32), options, layout, pages)
+    state = abstract_state(layout, rows, pages, jnp.float32)
+    sent = {}
+    for shape in (StepShape(rows, 0), StepShape(rows, blocks)):
+        compiled = lower_step(program, shape, weights, state).compile()
+        sent[shape.blocks] = {one.bytes for one in collectives(compiled.as_text()) if one.kind == "all-gather"}
+    scores = 4 * DENSE.vocab_size
+    assert sent == {0: {rows * scores}, blocks: {rows * scores, PAGE * scores}}, "the second with a page's logprobs"
