@@ -27,6 +27,7 @@ from serving.models.storage import (
     storage_at,
 )
 from serving.models.tokenizer import Tokenizer
+from serving.process.libtpu import keep_quiet_without_a_tpu
 
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -76,6 +77,7 @@ def convert(
 def _convert(
     folder: Path, out: str, dtype: DType, quantise: Quantisation | None, text: Path | None, console: Console
 ) -> None:
+    keep_quiet_without_a_tpu()
     destination = storage_at(out if out.startswith(BUCKET_SCHEME) else str(Path(out).expanduser().absolute()))
     if destination.sizes:
         raise ModelFolderError(f"{destination.location('')} holds files already; accepted is an empty folder")

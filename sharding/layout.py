@@ -72,8 +72,9 @@ class Layout:
         return NamedSharding(self.mesh, PartitionSpec())
 
     def whole(self, x: jax.Array, axes: LogicalAxes) -> jax.Array:
-        """`x` on every device, inside a program; until then it is cut as these axes say. Without that the compiler may cut
-        nothing and gather what `x` is computed from, which is the model's head where `x` are scores.
+        """`x` on every device, inside a program; until then it is cut as these axes say.
+
+        Without that the compiler may cut nothing and gather what `x` is computed from: for scores, the model's head.
         """
         if self.mesh.size == 1:
             return x

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from serving.models.folder import ModelFolderError
+from serving.process.libtpu import keep_quiet_without_a_tpu
 from training import prepared
 from training.conversation import PAD
 from training.corpus import CorpusError, Example, read_corpus, read_nouns, read_sentences, read_topics
@@ -132,6 +133,7 @@ def train_model(
     from training.feed import Feed
     from training.train import inherited, train
 
+    keep_quiet_without_a_tpu()
     settings = Recipe.from_file(recipe)
     feed = Feed.from_folder(data, settings, steps)
     params = inherited(begin_from, run, settings) if begin_from else None
@@ -147,6 +149,7 @@ def _trained(data: Path, run: Path, settings: Recipe) -> tuple["Model", int]:
     from training.evaluation.model import Model
     from training.train import last_state, trained_tokens
 
+    keep_quiet_without_a_tpu()
     state = last_state(run, settings)
     shipped = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16).astype(jnp.float32), state.params)
     model = Model(shipped, settings.model.decoder_config(), load_tokenizer(data))

@@ -19,6 +19,7 @@ from serving.models.encoder_folder import DEFAULT_NAME
 from serving.models.encoder_recipe import EmbeddingRecipe
 from serving.models.encoder_tokenizer import EncoderTokenizer
 from serving.process.compiled_programs import CompiledPrograms, keep_compiled_in
+from serving.process.libtpu import keep_quiet_without_a_tpu
 from serving.process.progress import StartupProgress
 
 ESSENTIAL = 1
@@ -32,6 +33,7 @@ def load(folder: Path, options: EncoderOptions, report: Report) -> Embedder:
 
     Raises OSError, UnsupportedModelError or CheckpointError, with a message for people.
     """
+    keep_quiet_without_a_tpu()
     keep_compiled_in(options.compilation_cache_dir)
     name = options.model or DEFAULT_NAME
     report(StartupProgress("loading", message=name))

@@ -26,6 +26,7 @@ from serving.models.config import DecoderConfig
 from serving.models.decoder import Decoder
 from serving.models.generation_defaults import GenerationDefaults
 from serving.process.compiled_programs import keep_compiled_in
+from serving.process.libtpu import keep_quiet_without_a_tpu
 from serving.process.progress import StartupProgress
 from sharding.layout import Layout
 from sharding.mesh import MeshSpec
@@ -54,6 +55,7 @@ def load(folder: Path, options: EngineOptions, progress: Callable[[StartupProgre
 
     Raises OSError, UnsupportedModelError, CheckpointError, or ValueError where the options do not fit each other.
     """
+    keep_quiet_without_a_tpu()
     keep_compiled_in(options.compilation_cache_dir)
     progress(StartupProgress("loading", message=folder.name))
     config = served_config(DecoderConfig.from_folder(folder), options)

@@ -27,7 +27,6 @@ from serving.models.decoder import Decoder, Layers
 from sharding.layout import Layout
 from sharding.pipeline import micro_batches, pipelined
 
-
 _SCORES = (None, "vocab")  # rows' scores of every token, while they are cut
 
 

@@ -6,7 +6,6 @@ that an engine on that slice would compile (`serving.engine.lowering`).
 
 import contextlib
 import importlib.util
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,19 +20,12 @@ from serving.engine.lowering import abstract_decoder, abstract_state, lower_step
 from serving.engine.options import EngineOptions
 from serving.engine.step import StepShape
 from serving.models.config import DecoderConfig
+from serving.process.libtpu import only_compile
 from sharding.collectives import Collective, collectives
 from sharding.layout import Layout
 from sharding.mesh import MeshSpec
 from sharding.rules import Rules
 from sharding.topology import Topology
-
-COMPILE_ONLY = {
-    "TPU_ACCELERATOR_TYPE": "v6e-8",  # what libtpu misses where there is no TPU; any will do,
-    "TPU_WORKER_HOSTNAMES": "localhost",  # for a topology is named in full
-    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # otherwise one process of a machine may use libtpu at a time
-    "TPU_LOG_DIR": "disabled",  # otherwise every process leaves a log
-}
-"""How libtpu is told that it is here as a compiler alone, in the environment, which it reads when it is loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +74,7 @@ def compiler_is_there() -> bool:
 
 def tpu_devices(topology: Topology) -> list[jax.Device]:
     """The devices of a TPU topology, to compile for. Nothing can be put on them."""
-    for name, value in COMPILE_ONLY.items():
-        os.environ.setdefault(name, value)
+    only_compile()
     alone = {"chips_per_host_bounds": (1, 1, 1)} if topology.chips == 1 else {}
     described = topologies.get_topology_desc(topology_name=topology.name, platform="tpu", **alone)
     return list(described.devices)

@@ -129,7 +129,9 @@ CORPUS_FILES = {
     "common_voice_sentences_cc0.txt.gz": ["How big can elephants be?"] * 4,
     "african_storybook_ccby.txt.gz": ["Goats", "", "The goats", "went home.", "x" * 100, "<|endofstory|>"],
     "enwiki_core_leads.jsonl.gz": [{"id": "1", "title": "Albedo", "paras": ["One.", "Two."]}],
-    "enwiki_core_leads_2015.jsonl.gz": [{"id": "2", "title": "Aa (river)", "paras": ["Small rivers."]}],
+    "enwiki_core_leads_2015.jsonl.gz": [
+        {"id": "2", "title": "Aa (river)", "paras": ["The Aa is a river of France. " + "Small boats pass it. " * 10]}
+    ],
     "oewn_glosses.tsv.gz": ["adj\table\thaving the means\table to swim | able to get", "n\tant\tan insect\t"],
     "wordset_examples.tsv.gz": ["a cappella\tadverb\twithout music\tthey sang a cappella"],
     "self_dialogue.jsonl.gz": [{"topic": "star_wars", "messages": turns("Seen it?", " I have. ")}],
@@ -147,14 +149,14 @@ CORPUS_FILES = {
             "src": "squad_dev",
             "title": "Oil",
             "answers": ["There", "there", "There"],
-            "messages": turns("Oil. Where?", "x"),
+            "messages": turns("Oil is there.\n\nWhere?", "x"),
         },
         {
             "src": "squad_dev",
             "title": "Oil",
             "answers": [],
             "answerable": False,
-            "messages": turns("Oil. When?", "n/a"),
+            "messages": turns("Oil is there.\n\nWhen?", "n/a"),
         },
         {"src": "squad_dev", "title": "Oil", "answers": ["far"], "messages": turns("Oil. " * 400, "too long")},
     ],

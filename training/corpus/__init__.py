@@ -10,6 +10,7 @@ from pathlib import Path
 from training.corpus.chats import curious, friends, greetings, instructions, personas, trivia
 from training.corpus.example import HELD_OUT_PERCENT, Example, is_held_out
 from training.corpus.files import Reader, lines, rows
+from training.corpus.prose_questions import prose_questions
 from training.corpus.reading import reading
 from training.corpus.texts import articles, glosses, nouns, sentences, stories, word_examples
 from training.corpus.tool_dialogues import orders, services
@@ -60,6 +61,8 @@ def read_corpus(folder: Path) -> Iterator[Example]:
         raise CorpusError(f"{folder}: missing {', '.join(missing)}; docs/training.md says what the corpus holds")
     for name, read in _READERS.items():
         yield from read(folder / name)
+    for name in ("enwiki_core_leads.jsonl.gz", "enwiki_core_leads_2015.jsonl.gz"):
+        yield from prose_questions(folder / name, folder / "oewn_glosses.tsv.gz")
 
 
 def read_topics(folder: Path) -> list[str]:

@@ -59,6 +59,13 @@ def nouns(glossary: Path, sentences_: Path) -> list[str]:
     return sorted(said & listed)
 
 
+def verbs(glossary: Path) -> set[str]:
+    """The dictionary's verbs, in their plain form."""
+    with gzip.open(glossary, "rt", encoding="utf-8", newline="") as file:
+        entries = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return {word for kind, words, *_ in entries if kind == "verb" for word in words.split(", ")}
+
+
 def word_examples(path: Path) -> Iterator[Example]:
     """Word, kind, meaning and one example, tab-separated."""
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:

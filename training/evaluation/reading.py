@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from training.corpus import Example
+from training.corpus.reading import passage_of
 from training.evaluation.bench import Bench, HeldOut, before_reply
 from training.evaluation.estimate import balanced, mean, proportion
 from training.evaluation.report import Bar, Row
@@ -54,12 +55,6 @@ def _f1(said: list[str], wanted: list[str]) -> float:
 def refuses(reply: str) -> bool:
     """Whether the reply says that nothing in the passage answers."""
     return bool(_REFUSAL.search(reply))
-
-
-def passage_of(question: str) -> str:
-    """The user's message without its last paragraph, the question; all of it where there is one paragraph."""
-    passage, _, last = question.rpartition("\n\n")
-    return passage or last
 
 
 def rows(bench: Bench, held_out: HeldOut) -> list[Row]:

@@ -11,7 +11,7 @@ from training.synthetic.identity import INTENTS as IDENTITY
 from training.synthetic.knowledge import calendar, simple_fact, unknown_topic
 from training.synthetic.memory import remembered
 from training.synthetic.passages import passage
-from training.synthetic.small_talk import greeting, opening, small_talk
+from training.synthetic.small_talk import courtesy, greeting, opening, small_talk
 from training.synthetic.tasks import choosing, counting, listing, poem, repeating, spelling, story, sums
 from training.synthetic.tools import tool_conversation
 from training.synthetic.tools.families import free_nouns
@@ -88,8 +88,10 @@ class Generator:
         """One question with its answer, and what kind it is."""
         voice, rng = self._voice, self._voice.rng
         dice = rng.random()
-        if dice < 0.25:
+        if dice < 0.2:
             return "small_talk", small_talk(voice)
+        if dice < 0.28:
+            return "small_talk", courtesy(voice)
         if dice < 0.5:
             return "identity", rng.choice(IDENTITY).exchange(voice, city=rng.choice(CITIES))
         if dice < 0.57:

@@ -44,6 +44,8 @@ INTENTS = (
             "[Tell|Give] me [your name|who you are|what you are] in [two|three|a few] words[.|, please.|]",
             "[Your|The] name[ of yours|][ was|] [again|please]?",
             "[Was|Is] your name [Tradewind|Bob|Alice|Max|something else]?",
+            "[And|So|Well then,|Sorry,|Excuse me,] [you are|your name is|who might you be|what is your name|who was that|who would that be|how are you called][?|]",
+            "[To whom|With whom|With what|Whom|Who] [do I speak|am I dealing|am I exchanging letters|do I talk|was I talking|is this chat with][ with|][ just now|, please|][?|]",
             "[Let me know|Remind me|Explain] [who you are|what your name is|what you are called][.|, please.|]",
         ),
         (
@@ -151,6 +153,7 @@ INTENTS = (
             "[Do|Will] my [words|messages|questions|chats|letters] [leave|go out of|get out of] [this|my] [machine|house|computer|laptop|office]?",
             "[Would|Do|Could] you [work|answer|run|talk] [without|if I turn off|if I lose|if I unplug] [the internet|the router|my connection|the wifi|a network]?",
             "[Is|Are] [this|you|it all] [local|private|on my machine|in a data center|far away]?",
+            "[Will|Would|Can|Do] you [keep working|go on|still work|still talk|still be here|function] [without internet|when I am offline|with the cable out|in a cellar|in airplane mode|if the line is dead][?|]",
             "[Where|On what] [is this model|are your files|does this chat] [running|stored|kept]?",
         ),
         (

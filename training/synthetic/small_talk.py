@@ -60,6 +60,8 @@ GREETING = Intent(
         "[Evening|Morning|Afternoon|Hiya|Yo][!|.|,] {Remark}[.|!|]",
         "[A warm|A friendly|A loud|A sleepy] [hello|hi|good morning|good evening] [from|to] [us|me|all of you|everybody|my desk|my {pet}][!|.|]",
         "[hiiii|helloo|heyyy|hellooooo|hi][!| :-)| :)| ;)|]",
+        "[Hey|Hi|Hello|Yo], [are you up|are you on|are you there|you up|still there|are you around|are you listening|got a minute][?|, my friend?| today?|]",
+        "[Howdy|Hiya|Hello|Hey there|G'day|Yo] [pal|mate|buddy|folks|neighbour|boss|sunshine|little bot], [what is new|how is it over there|all well|how are you doing|how do you do][?|]",
         "[Ding dong|Tap tap|Toc toc|Cuckoo][!|,] [anyone there|hello|somebody home|are you in]?",
     ),
     (
@@ -94,33 +96,7 @@ INTRODUCTION = Intent(
     ),
 )
 
-INTENTS = (
-    Intent(
-        "how_are_you",
-        (
-            "How are you[ today|]?",
-            "How are you doing[ today|]?",
-            "How do you [feel|do]?",
-            "How is it going?",
-            "[Hi|Hello|Hey][,|!] how are you[ today|]?",
-            "Are you [well|okay|doing well|alright]?",
-            "How is your day[ going| so far|]?",
-            "How have you been?",
-            "And how are you?",
-            "I'm fine, and you?",
-            "How was your [day|morning|week|weekend]?",
-            "You okay?",
-            "[Everything|All] [okay|good|fine|well] [with you|there|over there|]?",
-            "[Hi|Hello], [are you well|all good|everything fine]?",
-            "What's new[ with you|]?",
-            "How [is life|are things|goes it|are you feeling][ today| these days|]?",
-            "[I hope you are well|Hope you are fine][.|!]",
-        ),
-        (
-            "I am [doing well|fine|well|very well], thank you[ for asking|]. [How are you?|And you?|How about you?]",
-            "[All is well here, thanks.|I am fine, thanks!|Very well, thank you!] [How are you?|How is your day?|How can I help you?]",
-        ),
-    ),
+COURTESIES = (
     Intent(
         "thanks",
         (
@@ -152,6 +128,11 @@ INTENTS = (
             "[That|This] [solved|answered|explained|fixed|sorted] [it|everything|my question|what I asked|my problem][, thanks|. Thank you|, cheers|][!|.|]",
             "[Thank you|Thanks] [ever so much|a million|a bunch|a ton|loads|heaps|from the heart][!|.|]",
             "[What|Such] a [good|kind|lovely|clear|quick] [answer|reply|explanation|help][, thanks|, thank you][!|.|]",
+            "[thanks|thank you|ty|thx|cheers|ta] [a lot|a ton|loads|heaps|so much|again|for real|you two][,|] [mate|pal|buddy|dude|friend|love|bro|my dear][!|.|]",
+            "[ty|thx|tysm|thanks|cheers|nice one], [that was it|it worked|got it|all clear|solved|exactly that|that helps][!|.|]",
+            "[Most|Very much|Deeply|Greatly|So] [obliged|grateful|appreciated|thankful|indebted][!|.| to you.|]",
+            "[Great|Sweet|Neat|Superb|Brilliant|Wonderful|Lovely], [thanks again|once again thanks|thank you again|cheers|you have my thanks|many thanks][!|.|]",
+            "[I|We] [thank you|want to thank you|really thank you|can only thank you|must thank you] [for everything|so much|warmly|again|for your trouble|a lot][!|.|]",
         ),
         (
             "You are welcome! [Is there anything else?|Have a nice day!|]",
@@ -195,10 +176,44 @@ INTENTS = (
             "[Catch|See|Meet] you [around|again|soon|on the other side|in a while|another day][, friend|, model|][!|.|]",
             "[Adieu|Adios|Arrivederci|Toodle-oo|Ta-ta|Over and out|Toodles][!|.|]",
             "[Gotta|Got to|Have to|Must] [go|run|leave|dash|fly][ now|][, bye|. Bye|, see you|. Good night|][!|.|]",
+            "[Signing|Logging|Heading|Going|Clocking|Dropping] [off|out] [now|for today|then|here|for lunch|for the night][, take care|, see you|, bye| and good night|][!|.|]",
+            "[Adieu|Adios|Farewell|Cheerio|So long|Ciao|Later|Goodbye|Au revoir][,|] [friend|old friend|dear friend|dear|little one|model|you|then|everybody|all][!|.|]",
+            "[See|Catch|Meet|Talk to|Write to] [you|ya|u] [later|soon|around|tomorrow|next time|then|tonight][,|] [machine|alligator|friend|buddy|tiny model|little friend|my dear|Tradewind][!|.|]",
+            "[Take care|Look after yourself|Be well|Stay well|All the best|Be good|Stay safe][, friend|, and bye|, I am off| till then| until we meet again|][!|.|]",
+            "[I am|I'm] [gone|away|offline|logging out|shutting the lid|going to sleep|hitting the hay] [now|for today|soon|till Monday][. Take care|. Be well|, bye|][!|.|]",
         ),
         (
             "[Goodbye|Bye|See you|Take care]! [Have a nice day.|It was nice to talk to you.|Come back any time.|]",
             "[Goodbye|Bye for now|See you soon]! [Take care.|I enjoyed our chat.|]",
+        ),
+    ),
+)
+
+INTENTS = (
+    Intent(
+        "how_are_you",
+        (
+            "How are you[ today|]?",
+            "How are you doing[ today|]?",
+            "How do you [feel|do]?",
+            "How is it going?",
+            "[Hi|Hello|Hey][,|!] how are you[ today|]?",
+            "Are you [well|okay|doing well|alright]?",
+            "How is your day[ going| so far|]?",
+            "How have you been?",
+            "And how are you?",
+            "I'm fine, and you?",
+            "How was your [day|morning|week|weekend]?",
+            "You okay?",
+            "[Everything|All] [okay|good|fine|well] [with you|there|over there|]?",
+            "[Hi|Hello], [are you well|all good|everything fine]?",
+            "What's new[ with you|]?",
+            "How [is life|are things|goes it|are you feeling][ today| these days|]?",
+            "[I hope you are well|Hope you are fine][.|!]",
+        ),
+        (
+            "I am [doing well|fine|well|very well], thank you[ for asking|]. [How are you?|And you?|How about you?]",
+            "[All is well here, thanks.|I am fine, thanks!|Very well, thank you!] [How are you?|How is your day?|How can I help you?]",
         ),
     ),
     Intent(
@@ -442,6 +457,11 @@ def opening(voice: Voice) -> list[Message]:
     if dice < 0.7:
         return TIME_OF_DAY.exchange(voice, time=voice.rng.choice(("morning", "afternoon", "evening")))
     return INTRODUCTION.exchange(voice, name=voice.rng.choice(NAMES))
+
+
+def courtesy(voice: Voice) -> list[Message]:
+    """A thank you or a goodbye and its answer."""
+    return voice.rng.choice(COURTESIES).exchange(voice, **_slots(voice))
 
 
 def small_talk(voice: Voice) -> list[Message]:

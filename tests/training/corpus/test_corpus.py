@@ -6,6 +6,7 @@ import pytest
 
 from training import prepared
 from training.corpus import CorpusError, Example, is_held_out, read_corpus, read_sentences, read_topics
+from training.corpus.reading import NO_ANSWER
 
 
 def by_source(examples: list[Example]) -> dict[str, list[Example]]:
@@ -30,8 +31,11 @@ def test_every_file_is_read_in_its_own_format(corpus: Path) -> None:
     assert found["persona_chat"][0].messages[0].content.endswith("I am old. I fish.")
     assert len(found["instructions"]) == 1, "replies of more than 500 characters are left out"
     assert [e.messages[0].content for e in found["greetings"]] == ["Hello"]
-    assert [e.messages[1].content for e in found["reading"]][::2] == ["There", "Yes."]
-    assert found["reading"][1].messages[1].content != "n/a"
+    together, yes = found["reading"]
+    assert yes.messages[1].content == "Yes."
+    first, *others = [message.content for message in together.messages]
+    assert {first.removeprefix("Oil is there.\n\n"), others[1]} == {"Where?", "When?"}, "the passage stands there once"
+    assert {others[0], others[2]} - set(NO_ANSWER) == {"There"}
 
 
 def test_a_missing_file_is_named(corpus: Path) -> None:

@@ -4,8 +4,9 @@ import pytest
 
 from training.conversation import assistant, user
 from training.corpus import Example
+from training.corpus.reading import passage_of
 from training.evaluation.bench import HeldOut
-from training.evaluation.reading import exact_match, f1, passage_of, refuses, rows
+from training.evaluation.reading import exact_match, f1, refuses, rows
 
 
 def test_case_punctuation_and_articles_do_not_count() -> None:

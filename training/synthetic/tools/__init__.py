@@ -104,7 +104,7 @@ def _exchange(
     rng = voice.rng
     tool = tools[0] if voice.held_out else rng.choice(tools)
     dice = rng.random()
-    if dice < 0.4:
+    if dice < 0.36:
         return _request(voice, tool, told=not last or rng.random() < 0.3)
     if dice < 0.52:
         return _missing(voice, tool, open_ended=last and rng.random() < 0.5)
