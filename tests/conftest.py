@@ -39,7 +39,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FolderS
 
 @pytest.fixture(scope="session")
 def server_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder that all servers of this run share, so that the step programs are compiled once."""
+    """A data folder that servers without documents of their own share."""
     return tmp_path_factory.mktemp("data")
 
 

@@ -16,14 +16,18 @@ START_TIMEOUT = 180  # seconds; a loaded CI machine compiles slowly
 class ServerProcess:
     """`tradewind serve` on an address of its own, ready to answer.
 
+    Its programs are kept where the tests keep theirs: they are compiled once, whichever server needs them first.
+
     Args:
-        data_dir: where it keeps what it keeps; servers that share one start faster after the first.
+        data_dir: where it keeps everything else.
         flags: further command-line flags, e.g. `"--max-rows", "4"`.
         host, port: where it listens; port 0 is any free one.
     """
 
     def __init__(self, data_dir: Path, *flags: str, host: str = "127.0.0.1", port: str = "0"):
         command = [sys.executable, "-m", "serving.cli", "serve", "--host", host, "--port", port]
+        programs = os.environ["JAX_COMPILATION_CACHE_DIR"]
+        command += ["--compilation-cache-dir", programs, "--encoder-compilation-cache-dir", programs]
         command += ["--data-dir", str(data_dir), *flags]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TRADEWIND_")}
         self.lines: list[str] = []

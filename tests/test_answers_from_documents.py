@@ -83,11 +83,9 @@ def write(folder: Path, files: dict[str, str | bytes]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def library(server_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A server that chats from the collection `town`, with documents of its own and the programs of all servers."""
-    programs = str(server_data / "compilation-cache")
-    flags = ["--compilation-cache-dir", programs, "--encoder-compilation-cache-dir", programs]
-    flags += ["--collection", "town", "--retrieval-deadline", DEADLINE]
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server that chats from the collection `town`, with documents of its own."""
+    flags = ["--collection", "town", "--retrieval-deadline", DEADLINE]
     server = ServerProcess(tmp_path_factory.mktemp("library"), *flags)
     server.wait_for("retrieval by")
     yield server
