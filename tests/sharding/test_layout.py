@@ -118,7 +118,8 @@ def test_every_kind_of_parameter_finds_its_place(mesh, changes):
     graph, state = nnx.split(decoder)
     laid = Laid.out(decoder, mesh, Rules())
     scores = np.asarray(laid.compile()(laid.state, TOKENS))
-    np.testing.assert_allclose(scores, _scores(graph, causal)(state, TOKENS), atol=1e-5)
+    # Eight parts are summed in another order than one whole: JAX 0.12 rounds some scores otherwise by 1.2e-5.
+    np.testing.assert_allclose(scores, _scores(graph, causal)(state, TOKENS), atol=2e-5)
 
 
 def with_random_vectors(decoder: Decoder) -> Decoder:
