@@ -7,7 +7,7 @@ SOURCES := serving retrieval sharding training benchmarks notebooks tests
 IMAGES := build gateway engine-cpu engine-cuda engine-tpu
 
 # uv is quick, but reads only its own configuration; an index that only pip was told of is left to pip.
-INSTALL = { $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(BIN)/python -m pip install --quiet $(1); }
+INSTALL = { $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || { echo 'uv could not; pip tries.'; $(BIN)/python -m pip install --quiet $(1); }; }
 
 COMPILE = $(BIN)/uv pip compile --quiet --no-emit-index-url --custom-compile-command 'make requirements'
 

@@ -21,6 +21,8 @@ print(jax.devices()[0].platform)
 def test_a_machine_without_a_tpu_is_not_complained_of():
     environment = {name: value for name, value in os.environ.items() if name not in ("JAX_PLATFORMS", *COMPILE_ONLY)}
     started = subprocess.run([sys.executable, "-c", FIRST_DEVICE], env=environment, capture_output=True, text=True)
+    if started.stdout == "tpu\n":
+        pytest.skip("this machine has a TPU")
     assert (started.stdout, started.stderr, started.returncode) == ("cpu\n", "", 0)
 
 

@@ -60,7 +60,7 @@ def test_from_texts_to_a_checkpoint(corpus: Path, tmp_path: Path) -> None:
     assert load_tokenizer(data).get_vocab_size() == 400
     pretrain, chat = (Rows.load(data / f"{stage}-64.npz") for stage in ("pretrain", "chat"))
     learned = [(rows.weights > 0).sum() / (rows.segments > 0).sum() for rows in (pretrain, chat)]
-    assert learned[0] > 0.85 > learned[1] > 0.1, "of pretraining all but the first token, of chats the replies"
+    assert learned[0] > 0.9 > 0.75 > learned[1] > 0.1, "of pretraining all but the first token, of chats the replies"
     with checkpoints(run) as manager:
         assert manager.latest_step() == 4
 

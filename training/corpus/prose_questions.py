@@ -51,7 +51,7 @@ _NO_SUBJECT = re.compile(
     r"(?:Most|Some|Many|Both|All|Several|Few|Each|One|Its|His|Her|Their|This|These|Those|Other|Others|Another|Such|As|In|On|At|By|Of|To"
     r"|Before|After|During|Under|From|With|For|Since|Until|Among|Here|Today|Then|Later|Now)\b"
 )
-_PLACES = tuple(
+_BEHIND_PREPOSITIONS = tuple(
     (word, re.compile(rf" {preposition} (?P<answer>{answer})(?=[ ,]|$)"), left_over)
     for word, preposition, answer, left_over in (
         ("when", "(?:in|on|since|during)", _DATE, ""),
@@ -165,7 +165,7 @@ def _ask(frame: _Frame) -> Iterator[tuple[str, str]]:
         yield f"{'who' if frame.person else 'what'} {frame.verb} {_CLAUSE_END.split(rest)[0]}", frame.subject
     if frame.verb in ("is", "was") and (what := _DEFINITION.match(rest)):
         yield f"{'who' if frame.person else 'what'} {frame.turned('')}", what[0]
-    for word, pattern, left_over in _PLACES:
+    for word, pattern, left_over in _BEHIND_PREPOSITIONS:
         if found := pattern.search(f" {rest}"):
             _, comma, clause = f" {rest}"[: found.start()].rpartition(",")
             if not comma or _PARTICIPLE.match(clause):

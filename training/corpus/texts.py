@@ -53,17 +53,18 @@ def glosses(path: Path) -> Iterator[Example]:
 def nouns(glossary: Path, sentences_: Path) -> list[str]:
     """Plain nouns of the dictionary that the sentences say with an article."""
     said = set(_WITH_ARTICLE.findall(" ".join(lines(sentences_)).lower()))
-    with gzip.open(glossary, "rt", encoding="utf-8", newline="") as file:
-        entries = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        listed = {word for kind, words, *_ in entries if kind == "noun" for word in words.split(", ")}
-    return sorted(said & listed)
+    return sorted(said & _words(glossary, "noun"))
 
 
 def verbs(glossary: Path) -> set[str]:
     """The dictionary's verbs, in their plain form."""
+    return _words(glossary, "verb")
+
+
+def _words(glossary: Path, wanted: str) -> set[str]:
     with gzip.open(glossary, "rt", encoding="utf-8", newline="") as file:
         entries = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return {word for kind, words, *_ in entries if kind == "verb" for word in words.split(", ")}
+        return {word for kind, words, *_ in entries if kind == wanted for word in words.split(", ")}
 
 
 def word_examples(path: Path) -> Iterator[Example]:
